@@ -1,0 +1,1 @@
+//! Exact, bounded decimal arithmetic.

@@ -1,0 +1,1 @@
+//! recado's client library.

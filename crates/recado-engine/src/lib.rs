@@ -1,0 +1,1 @@
+//! The decisions of recado's client, without sockets or clocks.

@@ -1,0 +1,1 @@
+//! The decisions of recado's server, without sockets or clocks.

@@ -1,0 +1,1 @@
+//! What recado's server and client share: names, ids, limits, frames, datagram sealing.

@@ -1,0 +1,2 @@
+//! The recado program.
+fn main() {}
