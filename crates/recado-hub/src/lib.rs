@@ -1,1 +1,33 @@
-//! The decisions of recado's server, without sockets or clocks.
+//! The decisions of recado's server: sessions, roster, names, messages, limits. Pure: it owns no
+//! socket, task, clock or database.
+//!
+//! [`Hub`] takes [`Event`]s with the time and gives [`Output`]s; [`Shard`] does the same for datagrams,
+//! beside it, because fan-out is the hot path. Time is a [`Duration`](std::time::Duration) since any fixed moment of a
+//! monotonic clock.
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
+
+mod admission;
+mod backend;
+mod bucket;
+mod hub;
+mod path;
+mod presence;
+mod session;
+mod shard;
+
+pub use admission::{Registration, limit_key};
+pub use backend::{BackendAnswer, BackendRequest, ClaimOutcome};
+pub use bucket::{Bucket, BucketConfig, Buckets};
+pub use hub::{DatagramChecks, Event, Hub, HubConfig, Output};
+pub use session::SessionNumber;
+pub use shard::{Received, Shard};

@@ -1,1 +1,22 @@
-//! recado's server.
+//! recado's server: the shell around [`recado_hub`], with its sockets, TLS, certificates and database.
+//!
+//! [`Server::start`] brings everything up and returns once connections are accepted; [`Server::run`]
+//! serves until told to stop, then drains what is under way.
+
+mod addresses;
+mod backend;
+mod data_folder;
+pub mod http;
+mod hub_task;
+mod identity;
+mod net;
+mod server;
+mod tls;
+
+pub use backend::BackendError;
+pub use data_folder::DataFolderError;
+pub use identity::IdentityError;
+pub use net::listen::{ListenError, Listen, PortFallback};
+pub use server::{Server, ServerConfig, StartError, Stop};
+
+pub use recado_hub::Registration;

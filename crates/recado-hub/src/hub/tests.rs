@@ -1,0 +1,442 @@
+//! Stories of Alice, Bob and the hub, with a backend that answers at once.
+
+use std::net::Ipv4Addr;
+
+use recado_proto::datagram::{EXPORTER_LENGTH, SessionSecret, Side};
+use recado_proto::frame::{Envelope, Hello, IncomingPrivate, Presence};
+use recado_proto::framing::FrameSplitter;
+use recado_proto::id::{MessageId, Signature};
+
+use super::*;
+
+/// A hub, and what it had the shell do.
+struct Story {
+    hub: Hub,
+    now: Duration,
+    names: BTreeMap<String, (String, RemoteKey)>,
+    frames: BTreeMap<SessionNumber, Vec<ServerFrame>>,
+    closed: Vec<SessionNumber>,
+    opened: Vec<SessionNumber>,
+    fanned_out: Vec<IncomingGlobal>,
+    next: u64,
+}
+
+impl Story {
+    fn begin(registration: Registration) -> Self {
+        let log = LogId::from_bytes([9; 8]);
+        Self {
+            hub: Hub::new(HubConfig { registration, log }),
+            now: Duration::from_secs(1),
+            names: BTreeMap::new(),
+            frames: BTreeMap::new(),
+            closed: vec![],
+            opened: vec![],
+            fanned_out: vec![],
+            next: 0,
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        self.hub.handle(self.now, event);
+        self.drain();
+    }
+
+    fn wait(&mut self, time: Duration) {
+        self.now += time;
+        self.hub.handle_timeout(self.now);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.hub.poll_output() {
+            match output {
+                Output::Send { session, frames } => {
+                    let list = self.frames.entry(session).or_default();
+                    let mut splitter = FrameSplitter::default();
+                    let taken = splitter.push(&frames, |frame| {
+                        list.extend(ServerFrame::decode(frame).unwrap());
+                        Ok::<_, recado_proto::framing::FrameTooLong>(())
+                    });
+                    taken.unwrap();
+                }
+                Output::Close { session, .. } => self.closed.push(session),
+                Output::Backend(request) => {
+                    let answer = self.answer(request);
+                    self.hub.handle(self.now, Event::Backend(vec![answer]));
+                }
+                Output::OpenDatagrams { session } => self.opened.push(session),
+                Output::FanOut { plaintext } => match ServerDatagram::decode(&plaintext) {
+                    Ok(Some(ServerDatagram::Global(global))) => self.fanned_out.push(global),
+                    other => panic!("{other:?}"),
+                },
+            }
+        }
+    }
+
+    fn answer(&mut self, request: BackendRequest) -> BackendAnswer {
+        let BackendRequest::Claim {
+            session,
+            name,
+            keys,
+            key,
+            may_register,
+        } = request;
+        let outcome = match self.names.get(&keys.folded) {
+            Some((shown, owner)) if *owner == key => ClaimOutcome::Owned(shown.clone()),
+            Some(_) => ClaimOutcome::Taken,
+            None if !may_register => ClaimOutcome::NotRegistered,
+            None => {
+                self.names.insert(keys.folded, (name.to_string(), key));
+                ClaimOutcome::Registered
+            }
+        };
+        BackendAnswer::Claimed { session, outcome }
+    }
+
+    fn connect_from(&mut self, key: u8, address: IpAddr) -> SessionNumber {
+        self.next += 1;
+        let session = SessionNumber(self.next);
+        self.handle(Event::Connected {
+            session,
+            key: RemoteKey::from_bytes([key; 32]),
+            address,
+            id: SessionId::from_bytes([key; 16]),
+            connection: ConnectionId(self.next),
+            checks: checks(key),
+        });
+        session
+    }
+
+    fn connect(&mut self, key: u8) -> SessionNumber {
+        self.connect_from(key, Ipv4Addr::LOCALHOST.into())
+    }
+
+    fn join(&mut self, name: &str, key: u8) -> SessionNumber {
+        let session = self.connect(key);
+        self.frame(session, hello(name));
+        session
+    }
+
+    fn frame(&mut self, session: SessionNumber, frame: ClientFrame) {
+        self.handle(Event::Frame { session, frame });
+    }
+
+    /// What was sent to a session since this was last asked.
+    fn sent(&mut self, session: SessionNumber) -> Vec<ServerFrame> {
+        self.frames.remove(&session).unwrap_or_default()
+    }
+
+    fn refusal(&mut self, session: SessionNumber) -> Refused {
+        match self.sent(session).as_slice() {
+            [ServerFrame::Refused(refused)] => refused.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn checks(key: u8) -> DatagramChecks {
+    let secret = SessionSecret::new([key; EXPORTER_LENGTH]);
+    DatagramChecks {
+        server: secret.check(Side::Server),
+        client: secret.check(Side::Client),
+    }
+}
+
+fn hello(name: &str) -> ClientFrame {
+    ClientFrame::Hello(Hello {
+        version_min: 1,
+        version_max: 1,
+        name: name.into(),
+        software: "a test".into(),
+    })
+}
+
+fn private(id: u8, to: &str) -> ClientFrame {
+    ClientFrame::Private(PrivateMessage {
+        id: MessageId::from_bytes([id; 16]),
+        to: to.into(),
+        sent_at_ms: 1,
+        envelope: Envelope::Text("Olá, B!".into()).encode(),
+    })
+}
+
+fn global(id: u8, text: &str) -> GlobalMessage {
+    GlobalMessage {
+        id: MessageId::from_bytes([id; 16]),
+        sent_at_ms: 1,
+        text: text.into(),
+        signature: Signature::from_bytes([0; 64]),
+    }
+}
+
+fn outcome(id: u8, result: Result<(), FailureCode>) -> ServerFrame {
+    let id = MessageId::from_bytes([id; 16]);
+    ServerFrame::Outcome(Outcome { id, result })
+}
+
+fn numbers(frames: &[ServerFrame]) -> Vec<(u64, String)> {
+    let incoming = |frame: &ServerFrame| match frame {
+        ServerFrame::Private(IncomingPrivate { number, from, .. }) => {
+            Some((*number, from.name.clone()))
+        }
+        _ => None,
+    };
+    frames.iter().filter_map(incoming).collect()
+}
+
+fn names(people: &[Person]) -> Vec<&str> {
+    people.iter().map(|person| person.name.as_str()).collect()
+}
+
+#[test]
+fn a_newcomer_is_welcomed_with_the_roster_and_everyone_learns_of_it() {
+    let mut story = Story::begin(Registration::Lan);
+    let alice = story.join("Alice", 1);
+    story.wait(Duration::from_secs(1));
+    story.sent(alice);
+    let bob = story.join("Bob", 2);
+    let frames = story.sent(bob);
+    let [ServerFrame::Welcome(welcome), ServerFrame::Roster(roster), rest @ ..] = frames.as_slice()
+    else {
+        panic!("{frames:?}");
+    };
+    assert_eq!((welcome.name.as_str(), welcome.version), ("Bob", 1));
+    assert!(checks(2).server.matches(&welcome.datagram_check));
+    assert!(roster.last);
+    assert_eq!(names(&roster.people), ["Alice", "Bob"]);
+    for told in [rest.to_vec(), story.sent(alice)] {
+        let [ServerFrame::Presence(Presence { joined, left })] = told.as_slice() else {
+            panic!("{told:?}");
+        };
+        assert_eq!((names(joined), left.len()), (vec!["Bob"], 0));
+    }
+    story.handle(Event::Disconnected { session: bob });
+    story.wait(Duration::from_secs(1));
+    let told = story.sent(alice);
+    let [ServerFrame::Presence(Presence { joined, left })] = told.as_slice() else {
+        panic!("{told:?}");
+    };
+    assert_eq!((joined.len(), names(left)), (0, vec!["Bob"]));
+}
+
+#[test]
+fn presence_is_coalesced_and_a_blink_is_not_told() {
+    let mut story = Story::begin(Registration::Lan);
+    let alice = story.join("Alice", 1);
+    story.wait(Duration::from_secs(1));
+    story.join("Bob", 2);
+    story.sent(alice);
+    let carol = story.join("Carol", 3);
+    story.join("Dora", 4);
+    story.handle(Event::Disconnected { session: carol });
+    assert_eq!(story.sent(alice), []);
+    assert!(story.hub.poll_timeout().is_some());
+    story.wait(Duration::from_millis(100));
+    let told = story.sent(alice);
+    let [ServerFrame::Presence(presence)] = told.as_slice() else {
+        panic!("{told:?}");
+    };
+    assert_eq!((names(&presence.joined), presence.left.len()), (vec!["Dora"], 0));
+}
+
+#[test]
+fn a_name_is_refused_with_its_reason() {
+    let mut story = Story::begin(Registration::Lan);
+    story.join("Alice", 1);
+    let mallory = story.join("alice", 2);
+    let refused = story.refusal(mallory);
+    assert_eq!(refused.code, RefusalCode::NameTaken);
+    assert!(!refused.suggestion.is_empty());
+    for (name, rule) in [("", "empty"), ("-x", "first_character"), ("todos", "reserved")] {
+        let session = story.join(name, 3);
+        let refused = story.refusal(session);
+        assert_eq!(refused.code, RefusalCode::NameInvalid);
+        assert_eq!(refused.rule, rule);
+    }
+    let session = story.connect(4);
+    let mut later = hello("Bob");
+    if let ClientFrame::Hello(hello) = &mut later {
+        (hello.version_min, hello.version_max) = (2, 9);
+    }
+    story.frame(session, later);
+    assert_eq!(story.refusal(session).code, RefusalCode::Version);
+    assert_eq!(story.closed.len(), 5);
+}
+
+#[test]
+fn from_outside_the_lan_only_names_that_are_registered_get_in() {
+    let mut story = Story::begin(Registration::Lan);
+    let outside: IpAddr = "203.0.113.9".parse().unwrap();
+    let alice = story.connect_from(1, outside);
+    story.frame(alice, hello("Alice"));
+    assert_eq!(story.refusal(alice).code, RefusalCode::Registration);
+    story.join("Alice", 1);
+    let alice = story.connect_from(1, outside);
+    story.frame(alice, hello("Alice"));
+    assert!(matches!(story.sent(alice)[0], ServerFrame::Welcome(_)));
+}
+
+#[test]
+fn a_class_gets_in_at_once_and_a_flood_of_names_does_not() {
+    let mut story = Story::begin(Registration::Open);
+    for pupil in 0..200 {
+        let session = story.connect(pupil);
+        story.frame(session, hello(&format!("Pupil{pupil}")));
+        assert!(matches!(story.sent(session)[0], ServerFrame::Welcome(_)), "{pupil}");
+    }
+    let mut refused = 0;
+    for extra in 0..200u8 {
+        let address = Ipv4Addr::LOCALHOST.into();
+        let session = story.connect_from(200 + extra % 50, address);
+        story.frame(session, hello(&format!("Extra{extra}")));
+        if let [ServerFrame::Refused(refusal)] = story.sent(session).as_slice() {
+            assert_eq!(refusal.code, RefusalCode::TooManyClaims);
+            assert!(refusal.retry_in_ms > 0);
+            refused += 1;
+        }
+    }
+    assert_eq!(refused, 100);
+    // Those who have a name come and go as they like.
+    let back = story.join("Pupil7", 7);
+    assert!(matches!(story.sent(back)[0], ServerFrame::Welcome(_)));
+}
+
+#[test]
+fn a_private_message_is_delivered_when_it_is_acknowledged() {
+    let mut story = Story::begin(Registration::Lan);
+    let (alice, bob) = (story.join("Alice", 1), story.join("Bob", 2));
+    story.frame(alice, private(1, "bob"));
+    story.frame(alice, private(2, "Bob"));
+    let expected = vec![(1, "Alice".to_owned()), (2, "Alice".to_owned())];
+    assert_eq!(numbers(&story.sent(bob)), expected);
+    story.sent(alice);
+    story.frame(bob, ClientFrame::Acknowledge(1));
+    assert_eq!(story.sent(alice), [outcome(1, Ok(()))]);
+    story.frame(bob, ClientFrame::Acknowledge(1));
+    assert_eq!(story.sent(alice), []);
+    story.handle(Event::Disconnected { session: bob });
+    assert_eq!(story.sent(alice), [outcome(2, Err(FailureCode::ConnectionLost))]);
+    story.frame(alice, private(3, "Bob"));
+    assert_eq!(story.sent(alice), [outcome(3, Err(FailureCode::NotConnected))]);
+}
+
+#[test]
+fn a_recipient_that_acknowledges_nothing_is_bounded() {
+    let mut story = Story::begin(Registration::Lan);
+    let (alice, bob) = (story.join("Alice", 1), story.join("Bob", 2));
+    story.sent(alice);
+    for _ in 0..recado_proto::limits::MAX_UNACKNOWLEDGED {
+        story.frame(alice, private(1, "Bob"));
+    }
+    assert_eq!(numbers(&story.sent(bob)).len(), 256);
+    story.frame(alice, private(2, "Bob"));
+    assert_eq!(story.sent(alice), [outcome(2, Err(FailureCode::RecipientBusy))]);
+}
+
+#[test]
+fn an_acknowledgement_of_what_was_not_sent_ends_the_session() {
+    let mut story = Story::begin(Registration::Lan);
+    let bob = story.join("Bob", 2);
+    story.frame(bob, ClientFrame::Acknowledge(1));
+    assert_eq!(story.closed, [bob]);
+}
+
+#[test]
+fn a_global_message_goes_by_datagram_or_by_frame() {
+    let mut story = Story::begin(Registration::Lan);
+    let (alice, bob) = (story.join("Alice", 1), story.join("Bob", 2));
+    // Only confirmed keys open datagrams, and only a confirmed path takes global messages.
+    story.handle(Event::Path { session: alice, up: true });
+    let confirm = checks(1).client.as_bytes().to_vec();
+    story.frame(alice, ClientFrame::DatagramConfirm(confirm));
+    assert_eq!(story.opened, [alice]);
+    story.handle(Event::Path { session: alice, up: true });
+    let (_, _) = (story.sent(alice), story.sent(bob));
+
+    let message = global(1, "Olá, todos!");
+    story.handle(Event::Datagram { session: alice, message: message.clone() });
+    assert_eq!(story.fanned_out[0].sequence, 1);
+    assert_eq!(story.fanned_out[0].from.name, "Alice");
+    assert_eq!(story.fanned_out[0].message, message);
+    assert_eq!(story.sent(alice), [], "by datagram");
+    assert!(matches!(story.sent(bob).as_slice(), [ServerFrame::Global(g)] if g.sequence == 1));
+
+    // Too long for a datagram: everyone gets a frame.
+    story.frame(bob, ClientFrame::Global(global(2, &"x".repeat(2000))));
+    assert_eq!(story.fanned_out.len(), 1);
+    for session in [alice, bob] {
+        assert!(matches!(story.sent(session).as_slice(), [ServerFrame::Global(g)] if g.sequence == 2));
+    }
+}
+
+#[test]
+fn a_second_session_of_a_key_takes_over() {
+    let mut story = Story::begin(Registration::Lan);
+    let (bob, first) = (story.join("Bob", 2), story.join("Alice", 1));
+    story.wait(Duration::from_secs(1));
+    story.sent(first);
+    story.sent(bob);
+    let second = story.join("Alice", 1);
+    assert!(matches!(
+        story.sent(first).as_slice(),
+        [ServerFrame::Closing(Closing { code: ClosingCode::TakenOver, .. })]
+    ));
+    assert_eq!(story.closed, [first]);
+    // The end of the old connection changes nothing for the new one.
+    story.handle(Event::Disconnected { session: first });
+    story.wait(Duration::from_secs(1));
+    story.frame(bob, private(1, "Alice"));
+    assert_eq!(numbers(&story.sent(second)).len(), 1);
+    assert_eq!(story.hub.people(), 2);
+    assert_eq!(story.sent(bob), [], "Alice was never away");
+}
+
+#[test]
+fn frames_out_of_turn_end_the_session() {
+    let mut story = Story::begin(Registration::Lan);
+    let silent = story.connect(1);
+    story.frame(silent, private(1, "Bob"));
+    assert_eq!(story.closed, [silent]);
+    story.frame(silent, hello("Alice"));
+    assert_eq!(story.hub.people(), 0, "what comes after is ignored");
+
+    let twice = story.join("Alice", 1);
+    story.frame(twice, hello("Alice"));
+    let wrong = story.join("Bob", 2);
+    story.frame(wrong, ClientFrame::DatagramConfirm(vec![0; 16]));
+    let noise = story.join("Carol", 3);
+    let detail = "not a protobuf message".into();
+    story.handle(Event::Malformed { session: noise, detail });
+    assert_eq!(story.closed, [silent, twice, wrong, noise]);
+    assert_eq!(story.hub.people(), 0);
+}
+
+#[test]
+fn who_stays_silent_is_let_go() {
+    let mut story = Story::begin(Registration::Lan);
+    let silent = story.connect(1);
+    let alice = story.join("Alice", 2);
+    story.wait(GREETING_TIME - Duration::from_millis(1));
+    assert_eq!(story.closed, []);
+    story.wait(Duration::from_millis(1));
+    assert_eq!(story.closed, [silent]);
+    story.wait(GREETING_TIME);
+    assert_eq!(story.closed, [silent]);
+    assert!(!story.sent(alice).is_empty());
+}
+
+#[test]
+fn a_stop_is_told_to_all_and_nobody_comes_in_after() {
+    let mut story = Story::begin(Registration::Lan);
+    let alice = story.join("Alice", 1);
+    story.sent(alice);
+    story.handle(Event::Shutdown);
+    let late = story.connect(2);
+    for session in [alice, late] {
+        assert!(matches!(
+            story.sent(session).as_slice(),
+            [ServerFrame::Closing(Closing { code: ClosingCode::Shutdown, .. })]
+        ));
+    }
+    assert_eq!(story.closed, [alice, late]);
+}

@@ -1,0 +1,288 @@
+//! A shard of the datagram fan-out: it alone owns its sessions' keys, sequences and addresses. Runs beside
+//! the hub and is commanded by it; knows nothing of sockets.
+
+use std::collections::BTreeMap;
+
+use recado_proto::datagram::{Header, Opener, Sealer};
+use recado_proto::frame::{ClientDatagram, GlobalMessage, ServerDatagram};
+use recado_proto::id::ConnectionId;
+
+use crate::path::Path;
+use crate::session::SessionNumber;
+
+/// The sessions of one shard. `A` is where a datagram came from and goes to, as the shell knows it.
+pub struct Shard<A> {
+    members: BTreeMap<ConnectionId, Member<A>>,
+    by_session: BTreeMap<SessionNumber, ConnectionId>,
+    /// Draws challenges.
+    random: Box<dyn FnMut() -> u64 + Send>,
+    rejected: u64,
+}
+
+struct Member<A> {
+    session: SessionNumber,
+    sealer: Sealer,
+    opener: Opener,
+    path: Option<Path<A>>,
+}
+
+/// What came of a datagram.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Received<A> {
+    /// Nothing is to be done, and nothing is to be answered.
+    Nothing,
+    /// `out` is to be sent there. If `path` is there, that session's path is now confirmed, or not any more.
+    Answer {
+        /// Where to.
+        to: A,
+        /// The session, and whether global messages can reach it by datagram.
+        path: Option<(SessionNumber, bool)>,
+    },
+    /// The session's path has moved and is not confirmed; there is nothing to send.
+    PathLost(SessionNumber),
+    /// A message for everyone.
+    Global {
+        /// Its sender.
+        session: SessionNumber,
+        /// The message.
+        message: GlobalMessage,
+        /// Whether the sender's path was lost with it: it came from a new address.
+        path_lost: bool,
+    },
+}
+
+impl<A: Copy + PartialEq> Shard<A> {
+    /// No sessions yet. `random` draws unguessable numbers.
+    pub fn new(random: Box<dyn FnMut() -> u64 + Send>) -> Self {
+        Self {
+            members: BTreeMap::new(),
+            by_session: BTreeMap::new(),
+            random,
+            rejected: 0,
+        }
+    }
+
+    /// Takes over a session's datagrams.
+    pub fn add(&mut self, session: SessionNumber, sealer: Sealer, opener: Opener) {
+        let connection = sealer.connection();
+        self.by_session.insert(session, connection);
+        self.members.insert(
+            connection,
+            Member {
+                session,
+                sealer,
+                opener,
+                path: None,
+            },
+        );
+    }
+
+    /// Forgets a session and its keys.
+    pub fn remove(&mut self, session: SessionNumber) {
+        if let Some(connection) = self.by_session.remove(&session) {
+            self.members.remove(&connection);
+        }
+    }
+
+    /// Takes a datagram, opening it in place. Whatever does not authenticate changes nothing but a
+    /// count and is answered by nothing.
+    pub fn handle_datagram(
+        &mut self,
+        from: A,
+        datagram: &mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Received<A> {
+        let length = datagram.len();
+        let member = Header::peek_connection(datagram)
+            .and_then(|connection| self.members.get_mut(&connection));
+        let Some(member) = member else {
+            self.rejected = self.rejected.saturating_add(1);
+            return Received::Nothing;
+        };
+        let Ok(opened) = member.opener.open(datagram) else {
+            self.rejected = self.rejected.saturating_add(1);
+            return Received::Nothing;
+        };
+        let mut path_lost = false;
+        if opened.newest && member.path.as_ref().is_none_or(|path| path.address() != from) {
+            path_lost = member.path.as_ref().is_some_and(Path::confirmed);
+            let challenge = (self.random)().max(1);
+            member.path = Some(Path::new(from, challenge));
+        }
+        // A late datagram from an address that is not the session's says nothing of where it is now.
+        let path = member.path.as_mut().filter(|path| path.address() == from);
+        let lost = |lost| if lost { Received::PathLost(member.session) } else { Received::Nothing };
+        match ClientDatagram::decode(opened.plaintext) {
+            Err(_) | Ok(None) => lost(path_lost),
+            Ok(Some(ClientDatagram::Global(message))) => {
+                if let Some(path) = path {
+                    path.received(length);
+                }
+                Received::Global {
+                    session: member.session,
+                    message,
+                    path_lost,
+                }
+            }
+            Ok(Some(ClientDatagram::Probe(probe))) => {
+                let Some(path) = path else {
+                    return lost(path_lost);
+                };
+                path.received(length);
+                let before = path.confirmed();
+                let answer = path.handle_probe(&probe);
+                let plaintext = ServerDatagram::ProbeAnswer(answer).encode();
+                if member.sealer.seal(&plaintext, out).is_err() || !path.may_send(out.len()) {
+                    return lost(path_lost);
+                }
+                let changed = path_lost || before != answer.confirmed;
+                Received::Answer {
+                    to: from,
+                    path: changed.then_some((member.session, answer.confirmed)),
+                }
+            }
+        }
+    }
+
+    /// Seals `plaintext` for every session whose path is confirmed, and hands each datagram to `send`. `out`
+    /// is working space.
+    pub fn fan_out(&mut self, plaintext: &[u8], out: &mut Vec<u8>, mut send: impl FnMut(A, &[u8])) {
+        for member in self.members.values_mut() {
+            let Some(path) = member.path.as_ref().filter(|path| path.confirmed()) else {
+                continue;
+            };
+            if member.sealer.seal(plaintext, out).is_ok() {
+                send(path.address(), out);
+            }
+        }
+    }
+
+    /// How many datagrams were rejected: of no session here, forged, replayed or malformed.
+    pub fn rejected(&self) -> u64 {
+        self.rejected
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use recado_proto::datagram::{EXPORTER_LENGTH, SessionSecret, Side};
+    use recado_proto::frame::{Probe, ProbeAnswer};
+
+    use super::*;
+
+    const ALICE: SessionNumber = SessionNumber(1);
+    const CONNECTION: ConnectionId = ConnectionId(77);
+
+    struct Alice {
+        sealer: Sealer,
+        opener: Opener,
+    }
+
+    impl Alice {
+        fn probe(&mut self, nonce: u64, challenge: u64) -> Vec<u8> {
+            let mut out = Vec::new();
+            let probe = ClientDatagram::Probe(Probe { nonce, challenge });
+            self.sealer.seal(&probe.encode(), &mut out).unwrap();
+            out
+        }
+
+        fn answer(&mut self, datagram: &[u8]) -> ProbeAnswer {
+            let mut bytes = datagram.to_vec();
+            let opened = self.opener.open(&mut bytes).unwrap();
+            match ServerDatagram::decode(opened.plaintext).unwrap() {
+                Some(ServerDatagram::ProbeAnswer(answer)) => answer,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    fn shard_with_alice() -> (Shard<&'static str>, Alice) {
+        let secret = || SessionSecret::new([7; EXPORTER_LENGTH]);
+        let mut drawn = 100;
+        let mut shard = Shard::new(Box::new(move || {
+            drawn += 1;
+            drawn
+        }));
+        let (sealer, opener) = secret().into_pair(Side::Server, CONNECTION);
+        shard.add(ALICE, sealer, opener);
+        let (sealer, opener) = secret().into_pair(Side::Client, CONNECTION);
+        (shard, Alice { sealer, opener })
+    }
+
+    fn confirm(shard: &mut Shard<&'static str>, alice: &mut Alice, from: &'static str) {
+        let mut out = Vec::new();
+        shard.handle_datagram(from, &mut alice.probe(1, 0), &mut out);
+        let challenge = alice.answer(&out).challenge;
+        let confirmed = shard.handle_datagram(from, &mut alice.probe(2, challenge), &mut out);
+        let path = Some((ALICE, true));
+        assert_eq!(confirmed, Received::Answer { to: from, path });
+        assert!(alice.answer(&out).confirmed);
+    }
+
+    fn reached(shard: &mut Shard<&'static str>) -> Vec<&'static str> {
+        let mut reached = vec![];
+        shard.fan_out(b"x", &mut Vec::new(), |to, _| reached.push(to));
+        reached
+    }
+
+    #[test]
+    fn an_address_gets_global_messages_once_it_has_echoed_its_challenge() {
+        let (mut shard, mut alice) = shard_with_alice();
+        assert_eq!(reached(&mut shard), [""; 0]);
+        let mut out = Vec::new();
+        let first = shard.handle_datagram("home", &mut alice.probe(1, 0), &mut out);
+        assert_eq!(first, Received::Answer { to: "home", path: None });
+        let answer = alice.answer(&out);
+        assert!(!answer.confirmed && answer.nonce == 1);
+        assert_eq!(reached(&mut shard), [""; 0]);
+        // A guess does not confirm.
+        let guess = alice.probe(2, answer.challenge + 1);
+        shard.handle_datagram("home", &mut guess.clone(), &mut out);
+        assert!(!alice.answer(&out).confirmed);
+        confirm(&mut shard, &mut alice, "home");
+        assert_eq!(reached(&mut shard), ["home"]);
+        shard.remove(ALICE);
+        assert_eq!(reached(&mut shard), [""; 0]);
+    }
+
+    #[test]
+    fn a_path_moves_with_the_newest_datagram_and_must_be_confirmed_anew() {
+        let (mut shard, mut alice) = shard_with_alice();
+        confirm(&mut shard, &mut alice, "home");
+        let (late, newest) = (alice.probe(3, 0), alice.probe(4, 0));
+        let mut out = Vec::new();
+        let moved = shard.handle_datagram("café", &mut newest.clone(), &mut out);
+        let path = Some((ALICE, false));
+        assert_eq!(moved, Received::Answer { to: "café", path });
+        assert_eq!(reached(&mut shard), [""; 0]);
+        // The late one comes from where Alice was: nothing goes back there.
+        assert_eq!(shard.handle_datagram("home", &mut late.clone(), &mut out), Received::Nothing);
+        confirm(&mut shard, &mut alice, "café");
+        assert_eq!(reached(&mut shard), ["café"]);
+    }
+
+    #[test]
+    fn a_replayed_datagram_from_elsewhere_moves_nothing() {
+        let (mut shard, mut alice) = shard_with_alice();
+        let recorded = alice.probe(1, 0);
+        let mut out = Vec::new();
+        shard.handle_datagram("home", &mut recorded.clone(), &mut out);
+        confirm(&mut shard, &mut alice, "home");
+        let replayed = shard.handle_datagram("attacker", &mut recorded.clone(), &mut out);
+        assert_eq!(replayed, Received::Nothing);
+        assert_eq!(reached(&mut shard), ["home"]);
+        assert_eq!(shard.rejected(), 1);
+    }
+
+    #[test]
+    fn noise_and_unknown_connections_are_counted_and_not_answered() {
+        let (mut shard, _) = shard_with_alice();
+        let mut out = Vec::new();
+        for mut noise in [vec![], vec![1; 40], vec![0xff; 1200], vec![0; 2000]] {
+            let received = shard.handle_datagram("attacker", &mut noise, &mut out);
+            assert_eq!(received, Received::Nothing);
+        }
+        assert_eq!(shard.rejected(), 4);
+        assert!(out.is_empty());
+    }
+}

@@ -1,0 +1,13 @@
+//! Compiles `proto/` with protox, so that no `protoc` need be installed.
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let root = "../../proto";
+    let files = [
+        "../../proto/recado/v1/chat.proto",
+        "../../proto/recado/v1/datagram.proto",
+    ];
+    println!("cargo:rerun-if-changed={root}");
+    let descriptors = protox::compile(files, [root])?;
+    prost_build::Config::new().compile_fds(descriptors)?;
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! Durable state: the embedded engine behind [`recado_hub::BackendRequest`].
+//!
+//! One committer thread takes all the work that is queued, commits once, and returns one event.
+
+mod database;
+
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+
+use recado_hub::{BackendAnswer, BackendRequest};
+
+use database::Database;
+
+/// Requests committed together at most. What is queued beyond them waits for the next commit.
+const BATCH: usize = 1024;
+
+/// Requests that may wait for the committer. The hub has at most one claim a connection, and connections are
+/// bounded, so a full queue means a disk that has stopped.
+const QUEUE: usize = 65_536;
+
+/// The embedded engine: SQLite, in the data folder.
+pub(crate) struct Backend {
+    requests: mpsc::SyncSender<BackendRequest>,
+    committer: JoinHandle<()>,
+}
+
+/// A database that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BackendError {
+    /// SQLite says why.
+    #[error("the database {path} cannot be opened; if it is damaged, put it back from a backup")]
+    Open {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
+    /// It was written by a later version.
+    #[error("the database {path} was written by a later version of recado (schema {found}, this one knows {known}); use that version")]
+    TooNew {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Its schema.
+        found: i64,
+        /// The latest known here.
+        known: i64,
+    },
+    /// No thread.
+    #[error("the committer thread could not be started")]
+    Thread(#[from] std::io::Error),
+}
+
+impl Backend {
+    /// Opens the database and starts the committer. `answer` is called on the committer's thread, once a
+    /// commit.
+    pub(crate) fn open(
+        path: &Path,
+        answer: impl Fn(Vec<BackendAnswer>) + Send + 'static,
+    ) -> Result<Self, BackendError> {
+        let mut database = Database::open(path)?;
+        let (requests, queue) = mpsc::sync_channel(QUEUE);
+        let committer = thread::Builder::new()
+            .name("committer".to_owned())
+            .spawn(move || {
+                let mut batch = Vec::new();
+                while let Ok(first) = queue.recv() {
+                    batch.push(first);
+                    batch.extend(queue.try_iter().take(BATCH - 1));
+                    answer(database.commit(&batch));
+                    batch.clear();
+                }
+            })?;
+        Ok(Self {
+            requests,
+            committer,
+        })
+    }
+
+    /// Hands a request to the committer; its answer comes later. A request that cannot be queued comes back.
+    pub(crate) fn submit(&self, request: BackendRequest) -> Result<(), BackendRequest> {
+        self.requests.try_send(request).map_err(|error| match error {
+            mpsc::TrySendError::Full(request) | mpsc::TrySendError::Disconnected(request) => {
+                request
+            }
+        })
+    }
+
+    /// Commits what is queued, and closes the database.
+    pub(crate) fn close(self) {
+        drop(self.requests);
+        if self.committer.join().is_err() {
+            tracing::error!("the committer thread ended by a panic");
+        }
+    }
+}

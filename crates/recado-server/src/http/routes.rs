@@ -1,0 +1,197 @@
+//! What the service has: its resources, their methods, and who answers.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, CONTENT_DISPOSITION, HOST};
+use hyper::http::request::Parts;
+use hyper::{Method, Version};
+
+use super::negotiate::Preferences;
+use super::problem::{self, KINDS, Problem};
+use super::reply::{Cache, PLAIN_TEXT, Reply};
+use super::request_body::BodyLimits;
+use super::{Shared, batch, calc};
+
+/// RFC 8555's registered type for PEM certificates. (`application/x-pem-file` is registered nowhere.)
+const PEM: &str = "application/pem-certificate-chain";
+
+/// What is to be answered.
+pub(super) enum Answer {
+    /// The answer itself.
+    Now(Result<Reply, Problem>),
+    /// The work that ends in it.
+    Later(Pin<Box<dyn Future<Output = Result<Reply, Problem>> + Send>>),
+}
+
+/// The resource that a path names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Route<'a> {
+    /// `/v1/calc/{operation}`, with the operation as it was sent.
+    Operation(&'a str),
+    /// `/v1/calc`.
+    Calculations,
+    /// `/v1/calc/batch`.
+    Batches,
+    /// `/root.pem`.
+    RootPem,
+    /// `/problems/{kind}`.
+    ProblemKind(&'a str),
+    /// `*`, the service as a whole, which OPTIONS may ask about.
+    Service,
+    /// None.
+    Unknown,
+}
+
+impl<'a> Route<'a> {
+    /// Finds a path's resource. A match and not a router: there are few, none overlap, and routers
+    /// cost a boxed future and a boxed body for each request.
+    pub(super) fn of(path: &'a str) -> Self {
+        if let Some(operation) = path.strip_prefix("/v1/calc/") {
+            return match operation {
+                "batch" => Self::Batches,
+                "" => Self::Unknown,
+                _ if operation.contains('/') => Self::Unknown,
+                _ => Self::Operation(operation),
+            };
+        }
+        match path {
+            "/v1/calc" => Self::Calculations,
+            "/root.pem" => Self::RootPem,
+            "*" => Self::Service,
+            _ => match path.strip_prefix("/problems/") {
+                Some(slug) => Self::ProblemKind(slug),
+                None => Self::Unknown,
+            },
+        }
+    }
+
+    /// The route as it is logged: without what was sent.
+    pub(super) fn pattern(self) -> &'static str {
+        match self {
+            Self::Operation(_) => "/v1/calc/{operation}",
+            Self::Calculations => "/v1/calc",
+            Self::Batches => "/v1/calc/batch",
+            Self::RootPem => "/root.pem",
+            Self::ProblemKind(_) => "/problems/{kind}",
+            Self::Service => "*",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Its methods, as the Allow header has them.
+    fn allow(self) -> &'static str {
+        match self {
+            Self::Operation(_) | Self::RootPem | Self::ProblemKind(_) => "GET, HEAD, OPTIONS",
+            Self::Calculations | Self::Batches => "OPTIONS, POST",
+            Self::Service | Self::Unknown => "GET, HEAD, OPTIONS, POST",
+        }
+    }
+}
+
+/// Answers a request, or begins to.
+pub(super) fn answer(
+    shared: &Arc<Shared>,
+    parts: Parts,
+    body: Incoming,
+    preferences: Preferences,
+) -> Answer {
+    begin(shared, parts, body, preferences).unwrap_or_else(|problem| Answer::Now(Err(problem)))
+}
+
+fn begin(
+    shared: &Arc<Shared>,
+    parts: Parts,
+    body: Incoming,
+    preferences: Preferences,
+) -> Result<Answer, Problem> {
+    if parts.version == Version::HTTP_11 && parts.headers.get_all(HOST).iter().count() != 1 {
+        let detail = "An HTTP/1.1 request needs exactly one Host header.";
+        return Err(Problem::new(&problem::BAD_HOST, detail));
+    }
+    let route = Route::of(parts.uri.path());
+    let is_get = parts.method == Method::GET || parts.method == Method::HEAD;
+    let format = || preferences.result().ok_or_else(not_acceptable);
+    let reply = match route {
+        // An operation's name decides whether there is a resource, whatever the method.
+        Route::Operation(name) => match calc::operation_of(name)? {
+            operation if is_get => calc::answer_query(operation, parts.uri.query(), format()?)?,
+            _ => other_method(route, &parts.method)?,
+        },
+        Route::Calculations if parts.method == Method::POST => {
+            refuse_query(&parts)?;
+            let limits = BodyLimits {
+                bytes: shared.limits.single_body_bytes,
+                time: shared.limits.body_time,
+            };
+            let answer = calc::answer_body(parts.headers, body, limits, format()?);
+            return Ok(Answer::Later(Box::pin(answer)));
+        }
+        Route::Batches if parts.method == Method::POST => {
+            refuse_query(&parts)?;
+            if !preferences.takes_json() {
+                return Err(not_acceptable());
+            }
+            let answer = batch::answer(Arc::clone(shared), parts.headers, body);
+            return Ok(Answer::Later(Box::pin(answer)));
+        }
+        Route::RootPem if is_get => {
+            let pem = (shared.root_pem)();
+            Reply::ok(PEM, Cache::AskFirst, pem.as_bytes().to_vec()).header(
+                CONTENT_DISPOSITION,
+                "attachment; filename=\"recado-root.pem\"",
+            )
+        }
+        Route::ProblemKind(slug) => match KINDS.iter().find(|kind| kind.slug == slug) {
+            Some(kind) if is_get => {
+                let text = format!("{}\n\n{}\n", kind.title, kind.about);
+                Reply::ok(PLAIN_TEXT, Cache::Day, text)
+            }
+            Some(_) => other_method(route, &parts.method)?,
+            None => return Err(not_found()),
+        },
+        Route::Unknown => return Err(not_found()),
+        _ => other_method(route, &parts.method)?,
+    };
+    Ok(Answer::Now(Ok(reply)))
+}
+
+fn other_method(route: Route<'_>, method: &Method) -> Result<Reply, Problem> {
+    let allow = route.allow();
+    if method == Method::OPTIONS {
+        return Ok(Reply::options(allow));
+    }
+    let detail = match route {
+        Route::Calculations if method == Method::GET => {
+            "Calculations are asked for by POST here, or by GET at /v1/calc/{operation}, for example /v1/calc/add?x=0.1&y=0.2.".to_owned()
+        }
+        _ => format!("The methods here are {allow}."),
+    };
+    Err(Problem::new(&problem::METHOD_NOT_ALLOWED, detail).header(ALLOW, allow))
+}
+
+/// What is sent by POST is in the body; parameters beside it would be ignored, so they are refused.
+fn refuse_query(parts: &Parts) -> Result<(), Problem> {
+    match parts.uri.query() {
+        None | Some("") => Ok(()),
+        Some(_) => Err(Problem::new(
+            &problem::UNKNOWN_PARAMETER,
+            "A POST takes its parameters in the body and none in the query.",
+        )),
+    }
+}
+
+fn not_acceptable() -> Problem {
+    Problem::new(
+        &problem::NOT_ACCEPTABLE,
+        "The Accept header excludes every representation that there is.",
+    )
+}
+
+fn not_found() -> Problem {
+    Problem::new(
+        &problem::NOT_FOUND,
+        "There is nothing at this path. A calculation is at /v1/calc/{operation}, for example /v1/calc/add?x=0.1&y=0.2.",
+    )
+}

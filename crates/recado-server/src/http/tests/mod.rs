@@ -1,0 +1,7 @@
+//! The service seen from outside: real connections in memory, a real client.
+
+mod batches;
+mod calculations;
+mod connections;
+mod harness;
+mod resources;

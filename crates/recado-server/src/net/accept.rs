@@ -1,0 +1,224 @@
+//! Accepting: bounds first, then one byte decides, then TLS, then the negotiated protocol.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use recado_hub::SessionNumber;
+use recado_proto::alpn;
+use recado_proto::datagram::{EXPORTER_LABEL, EXPORTER_LENGTH, SessionSecret, exporter_context};
+use recado_proto::id::{ConnectionId, SessionId};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::Outbox;
+use super::admission::{Admission, Limits, Place};
+use super::session::spawn_session;
+use crate::http::{HttpService, Protocol, plain_http_answer};
+use crate::hub_task::{Arrival, ShellEvent};
+use crate::tls::{Generation, client_key};
+
+/// From accepting to the end of the TLS handshake: a phone on a bad line needs a few round trips.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+
+/// How long a peer that was answered in the clear has to read it.
+const PLAIN_TIME: Duration = Duration::from_secs(2);
+
+/// The wait after the system refused a connection for want of something, as files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How often refused connections are reported, at most.
+const REPORT_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The first byte of a TLS record with a handshake message (RFC 8446 §5.1).
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// Everything that a new connection may need. Shared by all listeners.
+#[derive(Clone)]
+pub(crate) struct Acceptor {
+    pub(crate) tls: Arc<ArcSwap<Generation>>,
+    pub(crate) http: HttpService,
+    pub(crate) events: mpsc::Sender<ShellEvent>,
+    pub(crate) stop: watch::Receiver<bool>,
+    /// Held by every connection: when all are dropped, all connections have ended.
+    pub(crate) alive: mpsc::Sender<()>,
+    pub(crate) port: u16,
+    admission: Admission,
+    sessions: Arc<AtomicU64>,
+}
+
+/// A connection's place among those allowed and those awaited at the end. Given back when dropped.
+pub(crate) struct Connection {
+    _place: Place,
+    _alive: mpsc::Sender<()>,
+}
+
+impl Acceptor {
+    pub(crate) fn new(
+        tls: Arc<ArcSwap<Generation>>,
+        http: HttpService,
+        events: mpsc::Sender<ShellEvent>,
+        stop: watch::Receiver<bool>,
+        alive: mpsc::Sender<()>,
+        port: u16,
+        max_connections: usize,
+    ) -> Self {
+        let limits = Limits {
+            total: max_connections,
+            per_address: MAX_PER_ADDRESS,
+        };
+        Self {
+            tls,
+            http,
+            events,
+            stop,
+            alive,
+            port,
+            admission: Admission::new(limits),
+            sessions: Arc::default(),
+        }
+    }
+}
+
+/// Connections of one IPv4 address or IPv6 /64: a class of 200 behind one address, each with a chat, a
+/// calculator and a browser's six, is 1,600.
+const MAX_PER_ADDRESS: usize = 2048;
+
+/// Accepts until told to stop.
+pub(crate) async fn run_accept(listener: TcpListener, acceptor: Acceptor) {
+    let mut stop = acceptor.stop.clone();
+    let mut report = tokio::time::interval(REPORT_INTERVAL);
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            _ = report.tick() => {
+                let count = acceptor.admission.take_refused();
+                if count > 0 {
+                    tracing::warn!(count, "connections refused: too many at a time");
+                }
+            }
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    // Beyond the bounds a connection is closed without a word: a word would cost a handshake.
+                    if let Some(place) = acceptor.admission.admit(peer.ip()) {
+                        let connection = Connection {
+                            _place: place,
+                            _alive: acceptor.alive.clone(),
+                        };
+                        tokio::spawn(serve(acceptor.clone(), stream, peer, connection));
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+}
+
+async fn serve(acceptor: Acceptor, stream: TcpStream, peer: SocketAddr, connection: Connection) {
+    let mut stop = acceptor.stop.clone();
+    let handshake = timeout(HANDSHAKE_TIME, handshake(&acceptor, stream));
+    let stream = tokio::select! {
+        stream = handshake => stream,
+        _ = stop.wait_for(|stop| *stop) => return,
+    };
+    let (stream, leaf_hash) = match stream {
+        Ok(Ok(Some(stream))) => stream,
+        Ok(Ok(None)) => return,
+        Ok(Err(error)) => return tracing::debug!(%peer, %error, "no TLS session"),
+        Err(_) => return tracing::debug!(%peer, "no TLS session in time"),
+    };
+    match stream.get_ref().1.alpn_protocol() {
+        Some(alpn::CHAT) => open_session(acceptor, stream, peer, leaf_hash, connection).await,
+        Some(alpn::H2) => {
+            acceptor.http.serve(stream, Protocol::Http2, peer, acceptor.stop).await;
+        }
+        // recado-http/1 is HTTP/1.1, and so is what names no protocol.
+        _ => acceptor.http.serve(stream, Protocol::Http1, peer, acceptor.stop).await,
+    }
+}
+
+/// Completes TLS, if the first byte begins it. Returns the hash of the leaf with the stream.
+async fn handshake(
+    acceptor: &Acceptor,
+    mut stream: TcpStream,
+) -> io::Result<Option<(TlsStream<TcpStream>, [u8; 32])>> {
+    let mut first = [0];
+    if stream.peek(&mut first).await? == 0 {
+        return Ok(None);
+    }
+    if first[0].is_ascii_alphabetic() {
+        let answer = plain_http_answer(acceptor.port);
+        let _ = timeout(PLAIN_TIME, say_and_close(&mut stream, &answer)).await;
+        return Ok(None);
+    }
+    if first[0] != TLS_HANDSHAKE {
+        return Ok(None);
+    }
+    stream.set_nodelay(true)?;
+    // Finds out, in two minutes, that a peer is gone without a word.
+    let keepalive = TcpKeepalive::new()
+        .with_time(Duration::from_secs(60))
+        .with_interval(Duration::from_secs(15));
+    SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+    let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream).await?;
+    // The generation is taken once, so that configuration and leaf hash belong together.
+    let generation = acceptor.tls.load_full();
+    let config = generation.config_for(&start.client_hello());
+    let stream = start.into_stream(config).await?;
+    Ok(Some((stream, generation.leaf_hash)))
+}
+
+/// Writes, and waits for the peer to close, so that what was written is not destroyed by a reset.
+async fn say_and_close(stream: &mut TcpStream, answer: &[u8]) -> io::Result<()> {
+    stream.write_all(answer).await?;
+    stream.shutdown().await?;
+    let mut drain = [0; 1024];
+    while tokio::io::AsyncReadExt::read(stream, &mut drain).await? > 0 {}
+    Ok(())
+}
+
+async fn open_session(
+    acceptor: Acceptor,
+    stream: TlsStream<TcpStream>,
+    peer: SocketAddr,
+    leaf_hash: [u8; 32],
+    connection: Connection,
+) {
+    let tls = stream.get_ref().1;
+    let Some(key) = client_key(tls.peer_certificates()) else {
+        return tracing::debug!(%peer, "no identity key");
+    };
+    let id = SessionId::from_bytes(super::random());
+    let context = exporter_context(&id, &key, &leaf_hash);
+    let exported =
+        tls.export_keying_material([0; EXPORTER_LENGTH], EXPORTER_LABEL, Some(&context));
+    let secret = match exported {
+        Ok(exported) => SessionSecret::new(exported),
+        Err(error) => return tracing::error!(%peer, %error, "no datagram keys"),
+    };
+    let session = SessionNumber(acceptor.sessions.fetch_add(1, Ordering::Relaxed));
+    let outbox = Arc::new(Outbox::default());
+    let arrival = Arrival {
+        session,
+        key,
+        address: peer.ip(),
+        id,
+        connection: ConnectionId(u64::from_ne_bytes(super::random())),
+        secret,
+        outbox: outbox.clone(),
+    };
+    if acceptor.events.send(ShellEvent::Arrived(Box::new(arrival))).await.is_ok() {
+        spawn_session(stream, session, outbox, acceptor.events, connection);
+    }
+}

@@ -1,0 +1,25 @@
+//! Sockets: the one port, its connections, sessions and datagrams.
+
+mod accept;
+mod admission;
+mod datagrams;
+pub(crate) mod listen;
+mod outbox;
+mod session;
+mod udp_socket;
+
+pub(crate) use accept::{Acceptor, run_accept};
+pub(crate) use datagrams::{DatagramCommand, run_datagrams};
+pub(crate) use outbox::Outbox;
+pub(crate) use udp_socket::UdpPort;
+
+/// Random bytes from the operating system.
+pub(crate) fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    #[expect(
+        clippy::expect_used,
+        reason = "a system without randomness must not go on"
+    )]
+    aws_lc_rs::rand::fill(&mut bytes).expect("randomness from the operating system");
+    bytes
+}

@@ -1,0 +1,306 @@
+//! Starting, running and stopping.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use recado_hub::{Event, HubConfig, Registration};
+use recado_proto::fingerprint::Fingerprint;
+use recado_proto::id::LogId;
+use time::OffsetDateTime;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::addresses;
+use crate::backend::{Backend, BackendError};
+use crate::data_folder::{DataFolder, DataFolderError};
+use crate::http::{HttpConfig, HttpService};
+use crate::hub_task::{EVENT_QUEUE, HubTask, ShellEvent};
+use crate::identity::{IdentityError, ServerIdentity};
+use crate::net::listen::{self, Bound, Listen, ListenError, PortFallback};
+use crate::net::{Acceptor, run_accept, run_datagrams};
+use crate::tls::Generation;
+
+/// How long what is under way may take once the server is to stop.
+const DRAIN_TIME: Duration = Duration::from_secs(10);
+
+/// How often the leaf's age and the machine's addresses are looked at.
+const RENEWAL_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Connections in all, where the system allows as many files.
+const MAX_CONNECTIONS: usize = 16_384;
+
+/// Files that are not connections: database, sockets, logs, and some in reserve.
+const RESERVED_FILES: u64 = 128;
+
+/// Commands that may wait for the datagram task.
+const DATAGRAM_QUEUE: usize = 1024;
+
+/// What a server is told.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// Where to listen; empty is everywhere.
+    pub listen: Vec<Listen>,
+    /// Whether the default port may be left.
+    pub fallback: PortFallback,
+    /// Where everything is kept.
+    pub data_folder: PathBuf,
+    /// Names and public addresses that the certificate is to carry beyond the machine's own.
+    pub hosts: Vec<String>,
+    /// Who may register a new name.
+    pub registration: Registration,
+}
+
+/// A server that cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its folder.
+    #[error(transparent)]
+    DataFolder(#[from] DataFolderError),
+    /// Its identity.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// Its database.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// Its port.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+}
+
+/// A server that accepts connections.
+pub struct Server {
+    tcp: Vec<SocketAddr>,
+    udp: Vec<SocketAddr>,
+    fingerprint: Fingerprint,
+    folder: DataFolder,
+    renewal: Renewal,
+    events: mpsc::Sender<ShellEvent>,
+    stop: watch::Sender<bool>,
+    alive: mpsc::Receiver<()>,
+    hub: JoinHandle<()>,
+}
+
+/// Tells a server to stop. May be cloned.
+#[derive(Clone, Debug)]
+pub struct Stop(watch::Sender<bool>);
+
+impl Stop {
+    /// Stops the server: it drains what is under way, and [`Server::run`] returns.
+    pub fn stop(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+impl Server {
+    /// Brings everything up, within a tokio runtime with time and I/O.
+    ///
+    /// # Errors
+    /// [`StartError`], which says what to do; nothing is left running.
+    pub async fn start(config: ServerConfig) -> Result<Self, StartError> {
+        let folder = DataFolder::open(&config.data_folder)?;
+        let identity = ServerIdentity::open(&folder, &config.hosts)?;
+        if identity.reissued {
+            tracing::warn!(
+                "the root certificate was issued anew over the same key: recado's own clients notice nothing, but copies installed in browsers must be replaced by the new root.pem"
+            );
+        }
+        let generation = Generation::new(&identity)?;
+        let max_connections = max_connections();
+        let Bound {
+            tcp: listeners,
+            udp: ports,
+            port,
+            fallback,
+            no_ipv6,
+        } = listen::bind(&config.listen, config.fallback)?;
+        if let Some(error) = no_ipv6 {
+            tracing::info!(%error, "no IPv6 on this machine");
+        }
+        if let Some(error) = fallback {
+            tracing::warn!("{error}. Using port {port} instead");
+        }
+
+        let (events, hub_events) = mpsc::channel(EVENT_QUEUE);
+        let answers = events.clone();
+        let backend = Backend::open(&folder.file("recado.db"), move |answers_now| {
+            // The hub gone, the answers are of no use.
+            let _ = answers.blocking_send(ShellEvent::Hub(Event::Backend(answers_now)));
+        })?;
+        let (commands, datagram_commands) = mpsc::channel(DATAGRAM_QUEUE);
+        let (stop, stopped) = watch::channel(false);
+        let (alive, all_ended) = mpsc::channel(1);
+
+        let tcp = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
+        let udp = ports.iter().map(|port| port.local_addr()).collect();
+        let hub_config = HubConfig {
+            registration: config.registration,
+            log: LogId::from_bytes(crate::net::random()),
+        };
+        let hub = HubTask::new(hub_config, backend, commands);
+        tokio::spawn(run_datagrams(ports, datagram_commands, events.clone()));
+        let hub = tokio::spawn(hub.run(hub_events));
+
+        let tls = Arc::new(ArcSwap::from_pointee(generation));
+        let root_pem: Arc<str> = identity.root_pem().into();
+        let http = HttpService::new(
+            HttpConfig::default(),
+            Arc::new(move || root_pem.clone()),
+        );
+        let acceptor = Acceptor::new(
+            tls.clone(),
+            http,
+            events.clone(),
+            stopped,
+            alive,
+            port,
+            max_connections,
+        );
+        for listener in listeners {
+            tokio::spawn(run_accept(listener, acceptor.clone()));
+        }
+        Ok(Self {
+            tcp,
+            udp,
+            fingerprint: identity.fingerprint(),
+            folder,
+            renewal: Renewal { identity, tls },
+            events,
+            stop,
+            alive: all_ended,
+            hub,
+        })
+    }
+
+    /// Where TCP connections are accepted: real addresses, one port.
+    pub fn tcp(&self) -> &[SocketAddr] {
+        &self.tcp
+    }
+
+    /// Where datagrams are received: the same.
+    pub fn udp(&self) -> &[SocketAddr] {
+        &self.udp
+    }
+
+    /// Who this server is.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    /// Where everything is kept.
+    pub fn data_folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// The addresses at which people can reach the server: those listened on, or the machine's where that is
+    /// all of them.
+    pub fn reachable(&self) -> Vec<SocketAddr> {
+        let interfaces = addresses::interface_addresses();
+        let mut reachable: Vec<SocketAddr> = Vec::new();
+        for listening in &self.tcp {
+            if !listening.ip().is_unspecified() {
+                reachable.push(*listening);
+                continue;
+            }
+            let same_family = |address: &&IpAddr| address.is_ipv4() == listening.is_ipv4();
+            let here = interfaces.iter().filter(same_family);
+            reachable.extend(here.map(|ip| SocketAddr::new(*ip, listening.port())));
+        }
+        if reachable.is_empty()
+            && let Some(listening) = self.tcp.first()
+        {
+            let loopback = match listening.ip() {
+                IpAddr::V4(_) => IpAddr::from([127, 0, 0, 1]),
+                IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+            };
+            reachable.push(SocketAddr::new(loopback, listening.port()));
+        }
+        reachable
+    }
+
+    /// What stops this server.
+    pub fn stop(&self) -> Stop {
+        Stop(self.stop.clone())
+    }
+
+    /// Serves until [`Stop::stop`]; then no connection is accepted any more, everyone is told, and what is under
+    /// way is finished, within ten seconds.
+    pub async fn run(self) {
+        let Self {
+            folder,
+            renewal,
+            events,
+            stop,
+            mut alive,
+            hub,
+            ..
+        } = self;
+        let mut stopped = stop.subscribe();
+        tokio::select! {
+            _ = stopped.wait_for(|stop| *stop) => {}
+            never = renewal.run() => match never {},
+        }
+        tracing::info!("stopping: what is under way is finished first");
+        let _ = events.send(ShellEvent::Hub(Event::Shutdown)).await;
+        // Every connection holds a sender; `None` comes when the last has ended.
+        let drained = timeout(DRAIN_TIME, async {
+            while alive.recv().await.is_some() {}
+        });
+        if drained.await.is_err() {
+            tracing::warn!("some connections did not end in time and were cut");
+        }
+        let _ = events.send(ShellEvent::Finish).await;
+        if timeout(DRAIN_TIME, hub).await.is_err() {
+            tracing::warn!("the database was left to recover at the next start");
+        }
+        drop(folder);
+        tracing::info!("stopped");
+    }
+}
+
+/// Keeps the leaf young, and true to the machine's addresses.
+struct Renewal {
+    identity: ServerIdentity,
+    tls: Arc<ArcSwap<Generation>>,
+}
+
+impl Renewal {
+    async fn run(self) -> std::convert::Infallible {
+        let mut interval = tokio::time::interval(RENEWAL_INTERVAL);
+        loop {
+            interval.tick().await;
+            let generation = self.tls.load();
+            let due = generation.renew_at <= OffsetDateTime::now_utc();
+            if !due && generation.addresses == addresses::interface_addresses() {
+                continue;
+            }
+            match Generation::new(&self.identity) {
+                Ok(generation) => {
+                    tracing::info!("a new leaf certificate is in use");
+                    self.tls.store(Arc::new(generation));
+                }
+                Err(error) => tracing::error!(%error, "the leaf could not be renewed"),
+            }
+        }
+    }
+}
+
+/// As many connections as files are allowed, after asking for as many as may be had.
+fn max_connections() -> usize {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+        return MAX_CONNECTIONS;
+    };
+    let wanted = MAX_CONNECTIONS as u64 + RESERVED_FILES;
+    let soft = if soft < wanted && setrlimit(Resource::RLIMIT_NOFILE, hard.min(wanted), hard).is_ok() {
+        hard.min(wanted)
+    } else {
+        soft
+    };
+    let connections = soft.saturating_sub(RESERVED_FILES).max(1);
+    usize::try_from(connections).map_or(MAX_CONNECTIONS, |most| most.min(MAX_CONNECTIONS))
+}
