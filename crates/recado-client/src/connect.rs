@@ -17,7 +17,6 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::address::host_and_port;
 use crate::identity::Identity;
 use crate::trust::ladder::{Attempt, Failure, Learned, TrustError, Trusted};
 use crate::trust::verifier::{
@@ -40,7 +39,7 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 /// How long the system waits between such questions.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
-/// Which of the server's services a connection is for (DESIGN: one port, chosen by ALPN).
+/// Which of the server's services a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alpn {
     /// A chat session, `recado/1`.
@@ -100,7 +99,7 @@ pub(crate) async fn connect_within(
     limits: &Limits,
 ) -> Result<Connection, TrustError> {
     let address = trusted.address;
-    let server = || host_and_port(&trusted.host, trusted.port);
+    let server = || trusted.server();
     let failed = |failure| TrustError::from_attempts(server(), vec![Attempt { address, failure }]);
 
     let provider = provider();
@@ -555,6 +554,13 @@ mod tests {
         assert!(matches!(prove(web.address).await, Err(Failure::NotRecado)));
         let web = TestServer::start(&Authority::serve_selfsigned().speaking(&[])).await;
         assert!(matches!(prove(web.address).await, Err(Failure::NotRecado)));
+
+        let careless = school.serve(&Leaf::default()).speaking(&[]);
+        let careless = TestServer::start(&careless).await;
+        assert!(matches!(
+            prove(careless.address).await,
+            Err(Failure::NotRecado)
+        ));
 
         let plain = TestServer::answering(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
         assert!(matches!(

@@ -111,8 +111,9 @@ impl HttpsClient {
     /// If the server closed that connection meanwhile, the request is repeated once over a new one.
     /// The server may have seen it twice then: only send what may be repeated.
     pub async fn request(&mut self, request: &Request) -> Result<Response, HttpsError> {
+        let message = message(request)?;
         if let Some(sender) = self.sender.take().filter(|sender| !sender.is_closed()) {
-            match self.exchange(sender, request).await {
+            match self.exchange(sender, message.clone()).await {
                 // Ended without an answer, as kept connections do; not a fault of the request.
                 Err(HttpsError::Broken(error)) => {
                     tracing::debug!(%error, "the kept connection was closed");
@@ -132,16 +133,15 @@ impl HttpsClient {
                 tracing::debug!(%error, "an HTTPS connection ended");
             }
         });
-        self.exchange(sender, request).await
+        self.exchange(sender, message).await
     }
 
     /// One request and its answer; the connection is kept only after a whole answer.
     async fn exchange(
         &mut self,
         mut sender: SendRequest<Full<Bytes>>,
-        request: &Request,
+        message: hyper::Request<Full<Bytes>>,
     ) -> Result<Response, HttpsError> {
-        let message = message(request)?;
         let exchange = async {
             sender.ready().await.map_err(HttpsError::Broken)?;
             let response = sender
@@ -311,7 +311,7 @@ mod tests {
         let (server, mut alice) = class().await;
         let error = alice.request(&get("/a b")).await.unwrap_err();
         assert!(matches!(error, HttpsError::Malformed(_)), "{error}");
-        assert_eq!(server.connections(), 1);
+        assert_eq!(server.connections(), 0);
     }
 
     #[tokio::test]

@@ -453,7 +453,7 @@ mod tests {
         let other = fs::read_to_string(bob.folder().join(KEY_FILE)).unwrap();
         drop(alice);
         let mixed: String = [
-            whole.lines().nth(0),
+            whole.lines().next(),
             whole.lines().nth(1),
             other.lines().nth(2),
         ]

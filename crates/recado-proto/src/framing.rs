@@ -93,8 +93,11 @@ fn announced_length(bytes: &[u8]) -> Result<Option<usize>, FrameTooLong> {
     Ok(Some(length))
 }
 
-/// The first whole frame of `bytes`, and what follows it.
-fn split_frame(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, FrameTooLong> {
+/// A frame, and what follows it.
+type Split<'a> = (&'a [u8], &'a [u8]);
+
+/// The first whole frame of `bytes`, if it is there.
+fn split_frame(bytes: &[u8]) -> Result<Option<Split<'_>>, FrameTooLong> {
     let Some(length) = announced_length(bytes)? else {
         return Ok(None);
     };

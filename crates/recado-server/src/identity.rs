@@ -197,9 +197,9 @@ impl ServerIdentity {
     pub(crate) fn leaf(&self) -> Result<Leaf, IdentityError> {
         let now = OffsetDateTime::now_utc();
         let addresses = addresses::interface_addresses();
-        let mut names: BTreeSet<SanType> = BTreeSet::new();
+        let mut names = Vec::new();
         for name in &self.scope.names {
-            names.insert(SanType::DnsName(name.as_str().try_into()?));
+            names.push(SanType::DnsName(name.as_str().try_into()?));
         }
         let private = addresses.iter().filter(|a| addresses::is_private(a));
         let loopback = [
@@ -207,16 +207,15 @@ impl ServerIdentity {
             IpAddr::V6(Ipv6Addr::LOCALHOST),
         ];
         let given = self.hosts.iter().filter_map(|host| host.parse().ok());
-        for address in private.copied().chain(loopback).chain(given) {
-            names.insert(SanType::IpAddress(address));
-        }
+        let named: BTreeSet<_> = private.copied().chain(loopback).chain(given).collect();
+        names.extend(named.into_iter().map(SanType::IpAddress));
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let mut params = CertificateParams::default();
         params.not_before = now - BACKDATED;
         params.not_after = now + LEAF_LIFE;
         params.serial_number = Some(random_serial());
         params.distinguished_name = common_name(SERVER_NAME);
-        params.subject_alt_names = names.into_iter().collect();
+        params.subject_alt_names = names;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
@@ -233,7 +232,7 @@ impl ServerIdentity {
 impl Scope {
     /// Whether a root issued for `self` can issue leaves for `wanted`, for long enough.
     fn covers(&self, wanted: &Self, now: OffsetDateTime) -> bool {
-        let enough = (now + LEAF_LIFE * 2).unix_timestamp();
+        let enough = (now + LEAF_LIFE + LEAF_LIFE).unix_timestamp();
         wanted.names.is_subset(&self.names)
             && wanted.addresses.is_subset(&self.addresses)
             && self.expires > enough

@@ -240,7 +240,7 @@ impl Server {
         } = self;
         let mut stopped = stop.subscribe();
         tokio::select! {
-            _ = stopped.wait_for(|stop| *stop) => {}
+            _ = async { stopped.wait_for(|stop| *stop).await.is_ok() } => {}
             never = renewal.run() => match never {},
         }
         tracing::info!("stopping: what is under way is finished first");

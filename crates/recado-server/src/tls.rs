@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA256, digest};
+use ::aws_lc_rs::digest::{SHA256, digest};
 use recado_proto::alpn;
 use recado_proto::id::RemoteKey;
 use rustls::client::danger::HandshakeSignatureValid;

@@ -43,6 +43,13 @@ pub struct Trusted {
     pub notices: Vec<Notice>,
 }
 
+impl Trusted {
+    /// `HOST:PORT`, as `--server` takes it.
+    pub fn server(&self) -> String {
+        host_and_port(&self.host, self.port)
+    }
+}
+
 /// What a person should be told about a server that is trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {

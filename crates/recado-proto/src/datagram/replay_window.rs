@@ -73,7 +73,7 @@ fn index(sequence: u64) -> usize {
 }
 
 fn bit(sequence: u64) -> u64 {
-    1 << (sequence % 64)
+    1u64.wrapping_shl((sequence % 64) as u32)
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! One connection, from its first byte to its last.
 
 use std::future::poll_fn;
+use std::mem;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -33,14 +34,15 @@ pub(super) async fn serve<IO>(
     let io = TokioIo::new(Watched::new(io, Arc::clone(&activity)));
     let service = ConnectionService::new(Arc::clone(&shared), activity);
     let limits = &shared.limits;
+    let streams = Streams::new(limits.write_time);
     let end = match protocol {
         Protocol::Http1 => {
             let connection = http1_builder(limits).serve_connection(io, service);
-            run(connection, watchdog, shutdown).await
+            run(connection, &streams, watchdog, shutdown).await
         }
         Protocol::Http2 => {
-            let connection = http2_builder(limits).serve_connection(io, service);
-            run(connection, watchdog, shutdown).await
+            let connection = http2_builder(limits, streams.clone()).serve_connection(io, service);
+            run(connection, &streams, watchdog, shutdown).await
         }
     };
     match end {
@@ -65,10 +67,8 @@ fn http1_builder(limits: &HttpLimits) -> http1::Builder {
     builder
 }
 
-fn http2_builder(limits: &HttpLimits) -> http2::Builder<StreamExecutor> {
-    let mut builder = http2::Builder::new(StreamExecutor {
-        time: limits.write_time,
-    });
+fn http2_builder(limits: &HttpLimits, streams: Streams) -> http2::Builder<Streams> {
+    let mut builder = http2::Builder::new(streams);
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.h2_streams)
@@ -105,7 +105,7 @@ where
     }
 }
 
-impl<IO> Connection for http2::Connection<TokioIo<Watched<IO>>, ConnectionService, StreamExecutor>
+impl<IO> Connection for http2::Connection<TokioIo<Watched<IO>>, ConnectionService, Streams>
 where
     IO: AsyncRead + AsyncWrite + Unpin + 'static,
 {
@@ -116,6 +116,7 @@ where
 
 async fn run(
     connection: impl Connection,
+    streams: &Streams,
     mut watchdog: Watchdog,
     mut shutdown: watch::Receiver<bool>,
 ) -> End {
@@ -135,6 +136,9 @@ async fn run(
             if let Poll::Ready(end) = connection.as_mut().poll(cx) {
                 return Poll::Ready(end.map_or_else(End::Failed, |()| End::Closed));
             }
+            if streams.poll_begun() {
+                continue;
+            }
             match watchdog.poll(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Verdict::Cut(why)) => return Poll::Ready(End::Cut(why)),
@@ -149,26 +153,50 @@ async fn run(
     .await
 }
 
-/// Runs the streams of an HTTP/2 connection.
+/// The streams of an HTTP/2 connection that have begun, until they are first polled.
 ///
-/// Most are done at the first poll, so that is done at once, in the connection's task; only what
-/// must wait becomes a task, and has a time to end in: a stream whose client gives it no window
-/// would else keep its answer for as long as the connection lives.
-#[derive(Clone, Debug)]
-struct StreamExecutor {
+/// Most are done at their first poll, so that is made in the connection's task, when the connection
+/// has read what there was: all their answers then leave in one write. Only what must wait becomes
+/// a task, and has a time to end in: a stream whose client gives it no window would else keep its
+/// answer for as long as the connection lives.
+#[derive(Clone)]
+struct Streams {
+    begun: Arc<Mutex<Vec<Stream>>>,
+    /// How long a stream may take.
     time: Duration,
 }
 
-impl<F> Executor<F> for StreamExecutor
+type Stream = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Streams {
+    fn new(time: Duration) -> Self {
+        Self {
+            begun: Arc::default(),
+            time,
+        }
+    }
+
+    /// Polls what has begun; whether there was something.
+    fn poll_begun(&self) -> bool {
+        let begun = mem::take(&mut *self.begun.lock().unwrap_or_else(PoisonError::into_inner));
+        let is_any = !begun.is_empty();
+        // Whatever this poll registers with a waker that does nothing, the task's registers anew.
+        let mut nobody = Context::from_waker(Waker::noop());
+        for mut stream in begun {
+            if stream.as_mut().poll(&mut nobody).is_pending() {
+                tokio::spawn(timeout(self.time, stream));
+            }
+        }
+        is_any
+    }
+}
+
+impl<F> Executor<F> for Streams
 where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, stream: F) {
-        let mut stream = Box::pin(stream);
-        // Whatever this poll registers with a waker that does nothing, the task's registers anew.
-        let mut nobody = Context::from_waker(Waker::noop());
-        if stream.as_mut().poll(&mut nobody).is_pending() {
-            tokio::spawn(timeout(self.time, stream));
-        }
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        begun.push(Box::pin(stream));
     }
 }

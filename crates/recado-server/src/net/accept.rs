@@ -98,7 +98,7 @@ pub(crate) async fn run_accept(listener: TcpListener, acceptor: Acceptor) {
     let mut report = tokio::time::interval(REPORT_INTERVAL);
     loop {
         tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = stopped(&mut stop) => return,
             _ = report.tick() => {
                 let count = acceptor.admission.take_refused();
                 if count > 0 {
@@ -125,12 +125,18 @@ pub(crate) async fn run_accept(listener: TcpListener, acceptor: Acceptor) {
     }
 }
 
+/// Resolves when the server is to stop.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // An error means that the server is gone, which is as good a reason.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
 async fn serve(acceptor: Acceptor, stream: TcpStream, peer: SocketAddr, connection: Connection) {
     let mut stop = acceptor.stop.clone();
     let handshake = timeout(HANDSHAKE_TIME, handshake(&acceptor, stream));
     let stream = tokio::select! {
         stream = handshake => stream,
-        _ = stop.wait_for(|stop| *stop) => return,
+        () = stopped(&mut stop) => return,
     };
     let (stream, leaf_hash) = match stream {
         Ok(Ok(Some(stream))) => stream,

@@ -36,7 +36,8 @@ impl Alice {
             .map(|server| Lane::from([server.address]))
             .collect();
         let lanes = std::future::ready(Ok(lanes));
-        decide_among(lanes, &self.store, &address, given, first_use, &quick()).await
+        let limits = Limits::default();
+        decide_among(lanes, &self.store, &address, given, first_use, &limits).await
     }
 
     fn pins(&self) -> Vec<(String, Fingerprint, Reason)> {
@@ -442,6 +443,8 @@ async fn of_two_known_servers_on_a_host_the_lower_port_wins() {
             .unwrap();
         assert_eq!(trusted.address, first.address);
     }
+    // Not by luck: the other one is not even tried.
+    assert_eq!(second.connections(), 0);
     let trusted = alice
         .goes_to("school", &[&second], None, FirstUse::Refuse)
         .await
@@ -476,6 +479,21 @@ async fn every_address_of_a_host_is_tried() {
 }
 
 #[tokio::test]
+async fn an_address_that_fails_at_once_costs_no_time() {
+    let server = serve(&Authority::new("school")).await;
+    let mut lane: Lane = (1..=7)
+        .map(|port| SocketAddr::from(([127, 0, 0, 1], port)))
+        .collect();
+    lane.push_back(server.address);
+    let start = Instant::now();
+    let (seen, attempts) = race(vec![lane], &Limits::default(), |_| true)
+        .await
+        .unwrap();
+    assert_eq!((seen.len(), attempts.len()), (1, 7));
+    assert!(start.elapsed() < STAGGER * 7);
+}
+
+#[tokio::test]
 async fn what_answers_but_is_not_recado_is_named() {
     let alice = Alice::new();
     let web = TestServer::start(&Authority::serve_selfsigned().speaking(&[b"h2"])).await;
@@ -490,10 +508,18 @@ async fn what_answers_but_is_not_recado_is_named() {
         assert_eq!(error.exit_code(), 3);
     }
     let silent = TestServer::silent().await;
-    let error = alice
-        .goes_to("school", &[&silent], None, FirstUse::AcceptNew)
-        .await
-        .unwrap_err();
+    let address: ServerAddress = "school".parse().unwrap();
+    let lanes = std::future::ready(Ok(vec![Lane::from([silent.address])]));
+    let limits = quick();
+    let error = decide_among(
+        lanes,
+        &alice.store,
+        &address,
+        None,
+        FirstUse::AcceptNew,
+        &limits,
+    );
+    let error = error.await.unwrap_err();
     assert!(matches!(error, TrustError::Unreachable { .. }), "{error}");
     assert_eq!(error.exit_code(), 3);
     assert!(alice.pins().is_empty());
@@ -580,6 +606,14 @@ async fn a_name_without_address_is_unreachable() {
         .unwrap_err();
     assert!(matches!(&error, TrustError::Unresolved { host, .. } if host == "name.invalid"));
     assert_eq!(error.exit_code(), 3);
+}
+
+#[test]
+fn deciding_can_be_a_task_of_its_own() {
+    fn is_send(_: impl Send) {}
+    let alice = Alice::new();
+    let address = "school".parse().unwrap();
+    is_send(decide(&alice.store, &address, None, FirstUse::Refuse));
 }
 
 #[test]

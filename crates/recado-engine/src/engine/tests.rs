@@ -1,0 +1,436 @@
+//! Alice's engine against a server played by hand.
+
+use std::sync::Arc;
+
+use recado_proto::datagram::EXPORTER_LENGTH;
+use recado_proto::frame::{Closing, ClosingCode, FailureCode, Outcome, ProbeAnswer};
+use recado_proto::id::{ConnectionId, LogId, SessionId};
+
+use super::*;
+
+const ROOT: Fingerprint = Fingerprint::from_bytes([1; 32]);
+const CONNECTION: ConnectionId = ConnectionId(7);
+
+struct Story {
+    alice: Engine,
+    server: (Sealer, Opener),
+    now: Duration,
+    frames: Vec<ClientFrame>,
+    datagrams: Vec<ClientDatagram>,
+    events: Vec<Event>,
+    key: RemoteKey,
+    pair: Arc<aws_lc_rs::signature::Ed25519KeyPair>,
+}
+
+fn secret() -> SessionSecret {
+    SessionSecret::new([5; EXPORTER_LENGTH])
+}
+
+fn welcome() -> Welcome {
+    Welcome {
+        version: PROTOCOL_VERSION,
+        session: SessionId::from_bytes([2; 16]),
+        connection: CONNECTION,
+        datagram_check: secret().check(Side::Server).as_bytes().to_vec(),
+        name: "Alice".into(),
+        log: LogId::from_bytes([3; 8]),
+        log_sequence: 0,
+    }
+}
+
+fn key_pair(seed: u8) -> (RemoteKey, Arc<aws_lc_rs::signature::Ed25519KeyPair>) {
+    use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+    let pair = Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap();
+    let key = RemoteKey::try_from(pair.public_key().as_ref()).unwrap();
+    (key, Arc::new(pair))
+}
+
+fn config() -> EngineConfig {
+    let (key, pair) = key_pair(1);
+    EngineConfig {
+        root: ROOT,
+        key,
+        sign: Box::new(move |content| Signature::try_from(pair.sign(content).as_ref()).unwrap()),
+    }
+}
+
+impl Story {
+    fn begin() -> Self {
+        let now = Duration::from_secs(10);
+        let alice = Engine::new(now, config(), welcome(), secret()).unwrap();
+        let (key, pair) = key_pair(1);
+        let mut story = Self {
+            alice,
+            server: secret().into_pair(Side::Server, CONNECTION),
+            now,
+            frames: vec![],
+            datagrams: vec![],
+            events: vec![],
+            key,
+            pair,
+        };
+        story.drain();
+        story
+    }
+
+    /// Alice with a roster and, if `datagrams` pass, a confirmed link.
+    fn ready(datagrams: bool) -> Self {
+        let mut story = Self::begin();
+        story.roster();
+        if datagrams {
+            story.confirm();
+        } else {
+            story.wait(Duration::from_secs(1));
+        }
+        assert_eq!(
+            story.events(),
+            [Event::Ready {
+                name: "Alice".into(),
+                datagrams
+            }]
+        );
+        story.frames.clear();
+        story.datagrams.clear();
+        story
+    }
+
+    fn roster(&mut self) {
+        let people = vec![self.person("Alice"), self.person("Bob")];
+        self.frame(ServerFrame::Roster(Roster { people, last: true }));
+    }
+
+    fn confirm(&mut self) {
+        for confirmed in [false, true] {
+            let Some(ClientDatagram::Probe(probe)) = self.datagrams.last().cloned() else {
+                panic!("no probe");
+            };
+            assert_eq!(probe.challenge, if confirmed { 99 } else { 0 });
+            self.datagram(ServerDatagram::ProbeAnswer(ProbeAnswer {
+                nonce: probe.nonce,
+                challenge: 99,
+                confirmed,
+            }));
+        }
+    }
+
+    fn person(&self, name: &str) -> Person {
+        let key = match name {
+            "Alice" => self.key,
+            _ => key_pair(name.as_bytes()[0]).0,
+        };
+        let name = name.into();
+        Person { name, key }
+    }
+
+    fn frame(&mut self, frame: ServerFrame) {
+        self.alice.handle_frame(frame);
+        self.drain();
+    }
+
+    fn datagram(&mut self, datagram: ServerDatagram) {
+        let mut bytes = Vec::new();
+        self.server.0.seal(&datagram.encode(), &mut bytes).unwrap();
+        self.alice.handle_datagram(self.now, &mut bytes);
+        self.drain();
+    }
+
+    fn wait(&mut self, time: Duration) {
+        let until = self.now + time;
+        while let Some(at) = self.alice.poll_timeout().filter(|at| *at <= until) {
+            self.now = at;
+            self.alice.handle_timeout(at);
+            self.drain();
+        }
+        self.now = until;
+    }
+
+    fn say(&mut self, id: u8, text: &str) {
+        let command = Command::Global {
+            id: MessageId::from_bytes([id; 16]),
+            sent_at_ms: 5,
+            text: text.into(),
+        };
+        self.alice.handle_command(self.now, command).unwrap();
+        self.drain();
+    }
+
+    fn tell(&mut self, id: u8, to: &str, text: &str) {
+        let command = Command::Private {
+            id: MessageId::from_bytes([id; 16]),
+            sent_at_ms: 5,
+            to: to.into(),
+            text: text.into(),
+        };
+        self.alice.handle_command(self.now, command).unwrap();
+        self.drain();
+    }
+
+    /// A global message as the server would number it, signed by `pair`.
+    fn numbered(&self, sequence: u64, id: u8, text: &str) -> IncomingGlobal {
+        let id = MessageId::from_bytes([id; 16]);
+        let content = global::signed_content(&ROOT, &self.key, &id, 5, text);
+        IncomingGlobal {
+            sequence,
+            from: self.person("Alice"),
+            message: GlobalMessage {
+                id,
+                sent_at_ms: 5,
+                text: text.into(),
+                signature: Signature::try_from(self.pair.sign(&content).as_ref()).unwrap(),
+            },
+        }
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.alice.poll_output() {
+            match output {
+                Output::Frame(frame) => self.frames.push(frame),
+                Output::Datagram(mut bytes) => {
+                    let opened = self.server.1.open(&mut bytes).unwrap();
+                    let datagram = ClientDatagram::decode(opened.plaintext).unwrap();
+                    self.datagrams.push(datagram.unwrap());
+                }
+                Output::Event(event) => self.events.push(event),
+            }
+        }
+    }
+
+    fn events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+}
+
+fn state(id: u8, state: State) -> Event {
+    let id = MessageId::from_bytes([id; 16]);
+    Event::State { id, state }
+}
+
+#[test]
+fn ready_comes_with_the_roster_and_a_confirmed_link() {
+    let mut story = Story::begin();
+    assert!(matches!(story.frames.as_slice(), [ClientFrame::DatagramConfirm(_)]));
+    story.confirm();
+    assert_eq!(story.events(), []);
+    story.roster();
+    let ready = Event::Ready {
+        name: "Alice".into(),
+        datagrams: true,
+    };
+    assert_eq!(story.events(), [ready]);
+}
+
+#[test]
+fn without_datagrams_ready_comes_after_a_second_and_probing_goes_on() {
+    let mut story = Story::begin();
+    story.roster();
+    story.wait(Duration::from_millis(999));
+    assert_eq!(story.events(), []);
+    assert!((9..=11).contains(&story.datagrams.len()));
+    story.wait(Duration::from_millis(1));
+    let ready = |datagrams| Event::Ready {
+        name: "Alice".into(),
+        datagrams,
+    };
+    assert_eq!(story.events(), [ready(false)]);
+    story.datagrams.clear();
+    story.wait(Duration::from_secs(15));
+    assert_eq!(story.datagrams.len(), 1);
+    story.confirm();
+    story.say(1, "Olá");
+    assert!(matches!(story.datagrams.last(), Some(ClientDatagram::Global(_))));
+}
+
+#[test]
+fn what_came_before_ready_is_told_after_it() {
+    let mut story = Story::begin();
+    story.roster();
+    let carol = story.person("Carol");
+    let joined = vec![carol.clone()];
+    let left = vec![];
+    story.frame(ServerFrame::Presence(Presence { joined, left }));
+    assert_eq!(story.events(), []);
+    story.confirm();
+    let came = Event::Presence {
+        person: carol,
+        online: true,
+    };
+    assert_eq!(story.events()[1..], [came]);
+}
+
+#[test]
+fn a_global_message_is_stored_when_its_own_echo_comes() {
+    let mut story = Story::ready(true);
+    story.say(1, "Olá, todos!");
+    let Some(ClientDatagram::Global(sent)) = story.datagrams.last().cloned() else {
+        panic!("not by datagram");
+    };
+    assert_eq!(story.frames, []);
+    assert_eq!(sent, story.numbered(1, 1, "Olá, todos!").message);
+    story.datagram(ServerDatagram::Global(story.numbered(1, 1, "Olá, todos!")));
+    let events = story.events();
+    assert!(matches!(
+        events.as_slice(),
+        [
+            Event::Global { sequence: 1, via: Via::Udp, verified: true, .. },
+            Event::State { state: State::Stored, .. }
+        ]
+    ), "{events:?}");
+    assert_eq!(story.alice.unsettled(), 0);
+    story.wait(ECHO_TIME);
+    assert_eq!(story.events(), []);
+}
+
+#[test]
+fn a_message_comes_once_whatever_carries_it() {
+    let mut story = Story::ready(true);
+    story.datagram(ServerDatagram::Global(story.numbered(2, 2, "dois")));
+    story.frame(ServerFrame::Global(story.numbered(2, 2, "dois")));
+    story.frame(ServerFrame::Global(story.numbered(1, 1, "um")));
+    let sequences: Vec<_> = story
+        .events()
+        .into_iter()
+        .map(|event| match event {
+            Event::Global { sequence, via, .. } => (sequence, via),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(sequences, [(2, Via::Udp), (1, Via::Tcp)]);
+}
+
+#[test]
+fn without_an_echo_a_global_message_fails() {
+    let mut story = Story::ready(true);
+    story.say(1, "Olá");
+    story.wait(ECHO_TIME);
+    assert_eq!(story.events(), [state(1, State::Failed(Failure::NoEcho))]);
+}
+
+#[test]
+fn without_a_link_or_too_long_a_global_message_goes_by_frame() {
+    let mut story = Story::ready(false);
+    story.say(1, "Olá");
+    assert!(matches!(story.frames.as_slice(), [ClientFrame::Global(_)]));
+    let mut story = Story::ready(true);
+    story.say(1, &"x".repeat(1200));
+    assert!(matches!(story.frames.as_slice(), [ClientFrame::Global(_)]));
+}
+
+#[test]
+fn a_forged_global_message_is_shown_as_unverified_and_settles_nothing() {
+    let mut story = Story::ready(true);
+    story.say(1, "Olá");
+    let mut forged = story.numbered(1, 1, "Olá");
+    forged.message.text = "Adeus".into();
+    story.datagram(ServerDatagram::Global(forged));
+    // A true signature of another key, under Bob's name.
+    let mut renamed = story.numbered(2, 2, "Eu sou o Bob");
+    renamed.from.name = "Bob".into();
+    story.datagram(ServerDatagram::Global(renamed));
+    let events = story.events();
+    assert!(matches!(
+        events.as_slice(),
+        [Event::Global { verified: false, .. }, Event::Global { verified: false, .. }]
+    ), "{events:?}");
+    assert_eq!(story.alice.unsettled(), 1);
+}
+
+#[test]
+fn a_private_message_is_delivered_or_fails() {
+    let mut story = Story::ready(true);
+    for (id, to) in [(1, "Bob"), (2, "Nobody"), (3, "Bob")] {
+        story.tell(id, to, "Olá, B!");
+    }
+    assert_eq!(story.alice.unsettled(), 3);
+    for (id, result) in [(1, Ok(())), (2, Err(FailureCode::NotConnected)), (1, Ok(()))] {
+        let id = MessageId::from_bytes([id; 16]);
+        story.frame(ServerFrame::Outcome(Outcome { id, result }));
+    }
+    let expected = [
+        state(1, State::Delivered),
+        state(2, State::Failed(Failure::NotConnected)),
+    ];
+    assert_eq!(story.events(), expected, "each outcome once");
+    story.alice.handle_disconnected("gone");
+    story.drain();
+    let closed = Event::Closed {
+        code: None,
+        detail: "gone".into(),
+    };
+    let lost = state(3, State::Failed(Failure::ConnectionLost));
+    assert_eq!(story.events(), [lost, closed]);
+    let refused = story.alice.handle_command(story.now, Command::Who);
+    assert_eq!(refused, Err(CommandError::Ended));
+    assert_eq!(story.alice.poll_timeout(), None);
+}
+
+#[test]
+fn an_incoming_private_message_is_acknowledged_when_it_was_taken() {
+    let mut story = Story::ready(true);
+    for (number, text) in [(1, "um"), (2, "dois")] {
+        let message = IncomingPrivate {
+            number,
+            from: story.person("Bob"),
+            id: MessageId::from_bytes([9; 16]),
+            sent_at_ms: 5,
+            envelope: Envelope::Text(text.into()).encode(),
+        };
+        story.frame(ServerFrame::Private(message));
+    }
+    assert_eq!(story.frames, []);
+    let events = story.events();
+    let Some(Event::Private { receipt, text, .. }) = events.last() else {
+        panic!("{events:?}");
+    };
+    assert_eq!(text, "dois");
+    let command = Command::Acknowledge(*receipt);
+    story.alice.handle_command(story.now, command).unwrap();
+    story.drain();
+    assert_eq!(story.frames, [ClientFrame::Acknowledge(2)]);
+}
+
+#[test]
+fn texts_have_limits() {
+    let mut story = Story::ready(true);
+    for (text, error) in [
+        (String::new(), CommandError::Empty),
+        ("x".repeat(MAX_TEXT + 1), CommandError::TooLong(MAX_TEXT + 1)),
+    ] {
+        let id = MessageId::from_bytes([1; 16]);
+        let sent_at_ms = 0;
+        let command = Command::Global { id, sent_at_ms, text };
+        assert_eq!(story.alice.handle_command(story.now, command), Err(error));
+    }
+    story.tell(1, "Bob", &"x".repeat(MAX_TEXT));
+    let mut bytes = Vec::new();
+    story.frames.remove(0).encode(&mut bytes).unwrap();
+    assert!(ClientFrame::decode(&bytes[4..]).unwrap().is_some());
+}
+
+#[test]
+fn a_server_with_other_keys_or_another_version_is_not_accepted() {
+    let now = Duration::ZERO;
+    let mut other = welcome();
+    other.datagram_check[0] ^= 1;
+    let refused = Engine::new(now, config(), other, secret()).err();
+    assert_eq!(refused, Some(WelcomeError::DatagramKeys));
+    let mut other = welcome();
+    other.version = 2;
+    let refused = Engine::new(now, config(), other, secret()).err();
+    assert_eq!(refused, Some(WelcomeError::Version(2)));
+}
+
+#[test]
+fn the_server_says_why_it_closes() {
+    let mut story = Story::ready(true);
+    story.frame(ServerFrame::Closing(Closing {
+        code: ClosingCode::TakenOver,
+        detail: "elsewhere".into(),
+    }));
+    let closed = Event::Closed {
+        code: Some(ClosingCode::TakenOver),
+        detail: "elsewhere".into(),
+    };
+    assert_eq!(story.events(), [closed]);
+    story.roster();
+    assert_eq!(story.events(), []);
+}
