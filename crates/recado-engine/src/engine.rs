@@ -12,7 +12,6 @@ use recado_proto::frame::{
 };
 use recado_proto::global;
 use recado_proto::id::{MessageId, RemoteKey, Signature};
-use recado_proto::limits::MAX_TEXT;
 
 use crate::event::{Command, CommandError, Event, Failure, Receipt, State, Via};
 use crate::link::{Link, LinkState};
@@ -196,6 +195,7 @@ impl Engine {
         if self.ended {
             return Err(CommandError::Ended);
         }
+        command.check()?;
         match command {
             Command::Private {
                 id,
@@ -203,7 +203,6 @@ impl Engine {
                 to,
                 text,
             } => {
-                check_text(&text)?;
                 self.private.insert(id);
                 self.send(ClientFrame::Private(PrivateMessage {
                     id,
@@ -217,7 +216,6 @@ impl Engine {
                 sent_at_ms,
                 text,
             } => {
-                check_text(&text)?;
                 self.global.insert(id, now.saturating_add(ECHO_TIME));
                 self.send_global(id, sent_at_ms, text);
             }
@@ -416,14 +414,6 @@ impl Engine {
 
     fn send(&mut self, frame: ClientFrame) {
         self.outputs.push_back(Output::Frame(frame));
-    }
-}
-
-fn check_text(text: &str) -> Result<(), CommandError> {
-    match text.len() {
-        0 => Err(CommandError::Empty),
-        length if length > MAX_TEXT => Err(CommandError::TooLong(length)),
-        _ => Ok(()),
     }
 }
 

@@ -33,6 +33,23 @@ pub enum Command {
     Acknowledge(Receipt),
 }
 
+impl Command {
+    /// Whether the engine would take it from an open session.
+    ///
+    /// # Errors
+    /// [`CommandError`].
+    pub fn check(&self) -> Result<(), CommandError> {
+        match self {
+            Self::Private { text, .. } | Self::Global { text, .. } => match text.len() {
+                0 => Err(CommandError::Empty),
+                length if length > MAX_TEXT => Err(CommandError::TooLong(length)),
+                _ => Ok(()),
+            },
+            Self::Who | Self::Acknowledge(_) => Ok(()),
+        }
+    }
+}
+
 /// A command that cannot be done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum CommandError {

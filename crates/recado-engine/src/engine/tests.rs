@@ -5,6 +5,7 @@ use std::sync::Arc;
 use recado_proto::datagram::EXPORTER_LENGTH;
 use recado_proto::frame::{Closing, ClosingCode, FailureCode, Outcome, ProbeAnswer};
 use recado_proto::id::{ConnectionId, LogId, SessionId};
+use recado_proto::limits::MAX_TEXT;
 
 use super::*;
 

@@ -134,6 +134,7 @@ async fn run(
         }
         loop {
             if let Poll::Ready(end) = connection.as_mut().poll(cx) {
+                drop(streams.take_begun());
                 return Poll::Ready(end.map_or_else(End::Failed, |()| End::Closed));
             }
             if streams.poll_begun() {
@@ -176,9 +177,15 @@ impl Streams {
         }
     }
 
+    /// Takes what has begun. hyper's streams hold a clone of this, so that what is left in it when
+    /// the connection ends would keep itself alive.
+    fn take_begun(&self) -> Vec<Stream> {
+        mem::take(&mut *self.begun.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Polls what has begun; whether there was something.
     fn poll_begun(&self) -> bool {
-        let begun = mem::take(&mut *self.begun.lock().unwrap_or_else(PoisonError::into_inner));
+        let begun = self.take_begun();
         let is_any = !begun.is_empty();
         // Whatever this poll registers with a waker that does nothing, the task's registers anew.
         let mut nobody = Context::from_waker(Waker::noop());

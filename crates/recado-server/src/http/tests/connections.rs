@@ -1,5 +1,6 @@
 //! Connections: deadlines, sizes, malformed input and shutdown.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
@@ -83,6 +84,8 @@ async fn a_connection_may_rest_for_a_minute() {
             sleep(Duration::from_secs(50)).await;
         }
         assert_eq!(lives(task).await, 10, "{protocol:?}");
+        // And leaves nothing behind.
+        assert_eq!(Arc::strong_count(&server.service.shared), 1);
     }
 }
 
