@@ -1,2 +1,82 @@
-//! Tasks of the project.
-fn main() {}
+//! recado's own tasks, run as `cargo xtask TASK`.
+//!
+//! `test` is CI: what it accepts may be merged. Each stage is a module: [`packages`] for what the
+//! tests need from the system, [`tidy`] for the rules no compiler knows, and [`test_run`] for the
+//! tests and their count; [`stages`] is their order.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a task speaks to the terminal of whoever runs it"
+)]
+
+mod cargo;
+mod packages;
+mod stages;
+mod test_run;
+mod tidy;
+
+use std::env;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+recado's own tasks.
+
+Usage: cargo xtask TASK
+
+Tasks:
+  test    All that CI runs, in this order, up to the first failure:
+            packages    install what the tests need from the system, where that can be done
+            tidy        import directions, manifests, licences, files and links
+            format      cargo fmt
+            lint        cargo clippy, warnings denied
+            docs        cargo doc, warnings denied
+            build       cargo test --no-run
+            test        all tests; the last line counts them
+
+Options:
+  -h, --help    Print this text
+
+Environment:
+  CI=true             A skipped test is a failure
+  CARGO_TARGET_DIR    Where to build, as for cargo
+
+Exit status: 0 all passed, 1 something failed, 2 wrong usage.
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args_os()
+        .skip(1)
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
+    if arguments.iter().any(|it| it == "--help" || it == "-h") {
+        print!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["test"] => match root() {
+            Some(root) => stages::run(&root),
+            None => {
+                eprintln!("error: start it as `cargo xtask test`");
+                ExitCode::from(2)
+            }
+        },
+        [] => {
+            eprint!("{USAGE}");
+            ExitCode::from(2)
+        }
+        _ => {
+            eprintln!("error: no such task: {}\n\n{USAGE}", arguments.join(" "));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The workspace's folder, if `cargo xtask` has started us.
+///
+/// Not by `env!`: two clones that share a target folder may share this binary.
+fn root() -> Option<PathBuf> {
+    let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR")?);
+    Some(manifest.parent()?.to_owned())
+}

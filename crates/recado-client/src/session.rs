@@ -6,9 +6,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use recado_engine::{
-    Command, CommandError, Engine, EngineConfig, Event, Output, WelcomeError,
-};
+use recado_engine::{Command, CommandError, Engine, EngineConfig, Event, Output, WelcomeError};
 use recado_proto::PROTOCOL_VERSION;
 use recado_proto::datagram::{EXPORTER_LABEL, EXPORTER_LENGTH, SessionSecret, exporter_context};
 use recado_proto::frame::{ClientFrame, Hello, Malformed, Refused, ServerFrame, Welcome};
@@ -310,7 +308,9 @@ impl Task {
 
     fn take_bytes(&mut self, read: io::Result<usize>, buffer: &[u8]) {
         match read {
-            Ok(0) => self.engine.handle_disconnected("the server closed the connection"),
+            Ok(0) => self
+                .engine
+                .handle_disconnected("the server closed the connection"),
             Err(error) => self.engine.handle_disconnected(&error.to_string()),
             Ok(length) => {
                 let pushed = self.incoming.push(buffer.get(..length).unwrap_or_default());

@@ -302,10 +302,7 @@ impl Engine {
             from,
             message,
         } = incoming;
-        let remembered = self
-            .remembered
-            .entry(from.name.clone())
-            .or_insert(from.key);
+        let remembered = self.remembered.entry(from.name.clone()).or_insert(from.key);
         let verified = *remembered == from.key
             && global::verify(
                 &self.config.root,
@@ -316,9 +313,8 @@ impl Engine {
                 &message.signature,
             );
         // Only a true echo settles one's own message.
-        let settled = verified
-            && from.key == self.config.key
-            && self.global.remove(&message.id).is_some();
+        let settled =
+            verified && from.key == self.config.key && self.global.remove(&message.id).is_some();
         self.emit(Event::Global {
             from,
             id: message.id,

@@ -56,9 +56,7 @@ fn is_private(address: IpAddr) -> bool {
                 || v4.is_link_local()
                 || (first == 100 && second & 0xc0 == 64)
         }
-        IpAddr::V6(v6) => {
-            v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local()
-        }
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
     }
 }
 
@@ -70,13 +68,27 @@ mod tests {
     fn lan_means_private_addresses() {
         let admits = |text: &str| Registration::Lan.admits(text.parse().unwrap());
         for private in [
-            "127.0.0.1", "10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.20", "169.254.1.1",
-            "100.64.0.1", "::1", "fd00::1", "fe80::1", "::ffff:192.168.1.20",
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.1.20",
+            "169.254.1.1",
+            "100.64.0.1",
+            "::1",
+            "fd00::1",
+            "fe80::1",
+            "::ffff:192.168.1.20",
         ] {
             assert!(admits(private), "{private}");
         }
         for public in [
-            "8.8.8.8", "172.32.0.1", "100.128.0.1", "2001:db8::1", "::ffff:8.8.8.8", "0.0.0.0",
+            "8.8.8.8",
+            "172.32.0.1",
+            "100.128.0.1",
+            "2001:db8::1",
+            "::ffff:8.8.8.8",
+            "0.0.0.0",
         ] {
             assert!(!admits(public), "{public}");
         }

@@ -129,7 +129,15 @@ mod tests {
         }
         assert!(buckets.take(at(0), &"a").is_err());
         assert_eq!(buckets.take(at(0), &"b"), Ok(()));
-        assert_eq!(buckets.take(at(0), &"c"), Err(at(100)), "both places are busy");
-        assert_eq!(buckets.take(at(100), &"c"), Ok(()), "b is full again and forgotten");
+        assert_eq!(
+            buckets.take(at(0), &"c"),
+            Err(at(100)),
+            "both places are busy"
+        );
+        assert_eq!(
+            buckets.take(at(100), &"c"),
+            Ok(()),
+            "b is full again and forgotten"
+        );
     }
 }

@@ -9,7 +9,7 @@ use recado_proto::PROTOCOL_VERSION;
 use recado_proto::datagram::{Check, MAX_PLAINTEXT};
 use recado_proto::frame::{
     ClientFrame, Closing, ClosingCode, FailureCode, GlobalMessage, Hello, IncomingGlobal, Outcome,
-    Person, PrivateMessage, Refused, RefusalCode, Roster, ServerDatagram, ServerFrame, Welcome,
+    Person, PrivateMessage, RefusalCode, Refused, Roster, ServerDatagram, ServerFrame, Welcome,
 };
 use recado_proto::id::{ConnectionId, LogId, RemoteKey, SessionId};
 use recado_proto::limits::MAX_PEOPLE_PER_FRAME;
@@ -293,8 +293,7 @@ impl Hub {
         // knows whether it has: the token is given back if it was not needed.
         let limit = limit_key(connection.address);
         let token = self.claims.take(now, &limit);
-        let may_register =
-            token.is_ok() && self.config.registration.admits(connection.address);
+        let may_register = token.is_ok() && self.config.registration.admits(connection.address);
         if token.is_ok() && !may_register {
             self.claims.give_back(&limit);
         }

@@ -46,13 +46,22 @@ impl Changes {
         self.next = now.saturating_add(INTERVAL);
         let mut frames = vec![];
         let mut frame = Presence::default();
-        let joined = std::mem::take(&mut self.joined).into_values().map(|p| (true, p));
-        let left = std::mem::take(&mut self.left).into_values().map(|p| (false, p));
+        let joined = std::mem::take(&mut self.joined)
+            .into_values()
+            .map(|p| (true, p));
+        let left = std::mem::take(&mut self.left)
+            .into_values()
+            .map(|p| (false, p));
         for (came, person) in left.chain(joined) {
             if frame.joined.len().saturating_add(frame.left.len()) >= MAX_PEOPLE_PER_FRAME {
                 frames.push(std::mem::take(&mut frame));
             }
-            if came { &mut frame.joined } else { &mut frame.left }.push(person);
+            if came {
+                &mut frame.joined
+            } else {
+                &mut frame.left
+            }
+            .push(person);
         }
         frames.push(frame);
         frames

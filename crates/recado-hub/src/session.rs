@@ -85,7 +85,11 @@ pub(crate) struct Waiting {
 
 impl Inbox {
     /// Numbers a message, or says that too many wait.
-    pub(crate) fn take(&mut self, from: Person, message: PrivateMessage) -> Option<IncomingPrivate> {
+    pub(crate) fn take(
+        &mut self,
+        from: Person,
+        message: PrivateMessage,
+    ) -> Option<IncomingPrivate> {
         if self.waiting.len() >= MAX_UNACKNOWLEDGED {
             return None;
         }

@@ -104,14 +104,25 @@ impl<A: Copy + PartialEq> Shard<A> {
             return Received::Nothing;
         };
         let mut path_lost = false;
-        if opened.newest && member.path.as_ref().is_none_or(|path| path.address() != from) {
+        if opened.newest
+            && member
+                .path
+                .as_ref()
+                .is_none_or(|path| path.address() != from)
+        {
             path_lost = member.path.as_ref().is_some_and(Path::confirmed);
             let challenge = (self.random)().max(1);
             member.path = Some(Path::new(from, challenge));
         }
         // A late datagram from an address that is not the session's says nothing of where it is now.
         let path = member.path.as_mut().filter(|path| path.address() == from);
-        let lost = |lost| if lost { Received::PathLost(member.session) } else { Received::Nothing };
+        let lost = |lost| {
+            if lost {
+                Received::PathLost(member.session)
+            } else {
+                Received::Nothing
+            }
+        };
         match ClientDatagram::decode(opened.plaintext) {
             Err(_) | Ok(None) => lost(path_lost),
             Ok(Some(ClientDatagram::Global(message))) => {
@@ -231,7 +242,13 @@ mod tests {
         assert_eq!(reached(&mut shard), [""; 0]);
         let mut out = Vec::new();
         let first = shard.handle_datagram("home", &mut alice.probe(1, 0), &mut out);
-        assert_eq!(first, Received::Answer { to: "home", path: None });
+        assert_eq!(
+            first,
+            Received::Answer {
+                to: "home",
+                path: None
+            }
+        );
         let answer = alice.answer(&out);
         assert!(!answer.confirmed && answer.nonce == 1);
         assert_eq!(reached(&mut shard), [""; 0]);
@@ -256,7 +273,10 @@ mod tests {
         assert_eq!(moved, Received::Answer { to: "café", path });
         assert_eq!(reached(&mut shard), [""; 0]);
         // The late one comes from where Alice was: nothing goes back there.
-        assert_eq!(shard.handle_datagram("home", &mut late.clone(), &mut out), Received::Nothing);
+        assert_eq!(
+            shard.handle_datagram("home", &mut late.clone(), &mut out),
+            Received::Nothing
+        );
         confirm(&mut shard, &mut alice, "café");
         assert_eq!(reached(&mut shard), ["café"]);
     }

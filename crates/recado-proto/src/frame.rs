@@ -721,7 +721,7 @@ mod tests {
             server_round_trip(ServerFrame::Outcome(Outcome {
                 id: MessageId::from_bytes([1; 16]),
                 result,
-                }));
+            }));
         }
         server_round_trip(ServerFrame::Global(IncomingGlobal {
             sequence: 1,
@@ -762,9 +762,14 @@ mod tests {
     fn limits_are_held() {
         let mut bytes = Vec::new();
         let long = "x".repeat(MAX_TEXT + 1);
-        ClientFrame::Global(global(&long)).encode(&mut bytes).unwrap();
+        ClientFrame::Global(global(&long))
+            .encode(&mut bytes)
+            .unwrap();
         let refused = ClientFrame::decode(&bytes[4..]);
-        assert!(matches!(refused, Err(Malformed::TooLong { field: "text", .. })));
+        assert!(matches!(
+            refused,
+            Err(Malformed::TooLong { field: "text", .. })
+        ));
 
         bytes.clear();
         let full = Roster {

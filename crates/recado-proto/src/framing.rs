@@ -151,8 +151,16 @@ mod tests {
         let length = MAX_FRAME + 1;
         let prefix = (length as u32).to_be_bytes();
         assert_eq!(split(&[&prefix]), Err(FrameTooLong { length }));
-        assert_eq!(split(&[&prefix[..2], &prefix[2..]]), Err(FrameTooLong { length }));
-        assert_eq!(split(&[&[0xff; 4]]), Err(FrameTooLong { length: 0xffff_ffff }));
+        assert_eq!(
+            split(&[&prefix[..2], &prefix[2..]]),
+            Err(FrameTooLong { length })
+        );
+        assert_eq!(
+            split(&[&[0xff; 4]]),
+            Err(FrameTooLong {
+                length: 0xffff_ffff
+            })
+        );
     }
 
     #[test]

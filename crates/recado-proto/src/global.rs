@@ -60,14 +60,34 @@ mod tests {
     fn a_signature_holds_for_its_own_message_only() {
         let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
         let alice = RemoteKey::try_from(pair.public_key().as_ref()).unwrap();
-        let (root, other_root) = (Fingerprint::from_bytes([1; 32]), Fingerprint::from_bytes([2; 32]));
-        let (id, other_id) = (MessageId::from_bytes([3; 16]), MessageId::from_bytes([4; 16]));
+        let (root, other_root) = (
+            Fingerprint::from_bytes([1; 32]),
+            Fingerprint::from_bytes([2; 32]),
+        );
+        let (id, other_id) = (
+            MessageId::from_bytes([3; 16]),
+            MessageId::from_bytes([4; 16]),
+        );
         let content = signed_content(&root, &alice, &id, 5, "Olá, todos!");
         let signature = Signature::try_from(pair.sign(&content).as_ref()).unwrap();
 
         assert!(verify(&root, &alice, &id, 5, "Olá, todos!", &signature));
-        assert!(!verify(&other_root, &alice, &id, 5, "Olá, todos!", &signature));
-        assert!(!verify(&root, &alice, &other_id, 5, "Olá, todos!", &signature));
+        assert!(!verify(
+            &other_root,
+            &alice,
+            &id,
+            5,
+            "Olá, todos!",
+            &signature
+        ));
+        assert!(!verify(
+            &root,
+            &alice,
+            &other_id,
+            5,
+            "Olá, todos!",
+            &signature
+        ));
         assert!(!verify(&root, &alice, &id, 6, "Olá, todos!", &signature));
         assert!(!verify(&root, &alice, &id, 5, "Olá, todos", &signature));
         let bob = RemoteKey::from_bytes([9; 32]);

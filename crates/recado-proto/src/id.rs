@@ -126,7 +126,13 @@ mod tests {
 
     #[test]
     fn what_is_not_an_id_is_refused() {
-        for text in ["", "30", "3031323334353637383961626364656g", "é0", &"0".repeat(33)] {
+        for text in [
+            "",
+            "30",
+            "3031323334353637383961626364656g",
+            "é0",
+            &"0".repeat(33),
+        ] {
             assert!(text.parse::<MessageId>().is_err(), "{text}");
         }
         assert!(MessageId::try_from(&[0u8; 15][..]).is_err());

@@ -23,7 +23,9 @@ pub enum DataFolderError {
         source: io::Error,
     },
     /// Another server holds it.
-    #[error("another recado server is using the data folder {path}; stop it, or give this one its own with --data-dir")]
+    #[error(
+        "another recado server is using the data folder {path}; stop it, or give this one its own with --data-dir"
+    )]
     Locked {
         /// The folder.
         path: PathBuf,

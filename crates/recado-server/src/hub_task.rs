@@ -5,7 +5,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use recado_hub::{BackendAnswer, BackendRequest, ClaimOutcome, DatagramChecks, Event, Hub, HubConfig, Output, SessionNumber};
+use recado_hub::{
+    BackendAnswer, BackendRequest, ClaimOutcome, DatagramChecks, Event, Hub, HubConfig, Output,
+    SessionNumber,
+};
 use recado_proto::datagram::{SessionSecret, Side};
 use recado_proto::id::{ConnectionId, RemoteKey, SessionId};
 use tokio::sync::mpsc;
@@ -97,7 +100,10 @@ impl HubTask {
             self.do_outputs().await;
         }
         let Self { backend, .. } = self;
-        if tokio::task::spawn_blocking(move || backend.close()).await.is_err() {
+        if tokio::task::spawn_blocking(move || backend.close())
+            .await
+            .is_err()
+        {
             tracing::error!("the database was not closed in order");
         }
     }

@@ -85,7 +85,9 @@ pub enum IdentityError {
         detail: String,
     },
     /// The key is there and its certificate belongs to another, or the reverse.
-    #[error("root.key is missing from the data folder, but root.pem is there. Put the key back from a backup; to start over with a new identity, which every client will have to trust anew, remove root.pem and root.json too")]
+    #[error(
+        "root.key is missing from the data folder, but root.pem is there. Put the key back from a backup; to start over with a new identity, which every client will have to trust anew, remove root.pem and root.json too"
+    )]
     KeyMissing,
     /// A name that no certificate can carry.
     #[error("--host {0} is no DNS name and no IP address")]
@@ -387,7 +389,10 @@ mod tests {
         let first = ServerIdentity::open(&folder, &[]).unwrap();
         let key = folder.read(KEY_FILE).unwrap().unwrap();
         for (file, damage) in [
-            (KEY_FILE, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"),
+            (
+                KEY_FILE,
+                "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+            ),
             (KEY_FILE, ""),
             (CERTIFICATE_FILE, "no certificate"),
         ] {

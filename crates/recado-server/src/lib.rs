@@ -16,7 +16,7 @@ mod tls;
 pub use backend::BackendError;
 pub use data_folder::DataFolderError;
 pub use identity::IdentityError;
-pub use net::listen::{ListenError, Listen, PortFallback};
+pub use net::listen::{Listen, ListenError, PortFallback};
 pub use server::{Server, ServerConfig, StartError, Stop};
 
 pub use recado_hub::Registration;

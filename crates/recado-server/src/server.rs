@@ -134,7 +134,10 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let (alive, all_ended) = mpsc::channel(1);
 
-        let tcp = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
+        let tcp = listeners
+            .iter()
+            .filter_map(|l| l.local_addr().ok())
+            .collect();
         let udp = ports.iter().map(|port| port.local_addr()).collect();
         let hub_config = HubConfig {
             registration: config.registration,
@@ -146,10 +149,7 @@ impl Server {
 
         let tls = Arc::new(ArcSwap::from_pointee(generation));
         let root_pem: Arc<str> = identity.root_pem().into();
-        let http = HttpService::new(
-            HttpConfig::default(),
-            Arc::new(move || root_pem.clone()),
-        );
+        let http = HttpService::new(HttpConfig::default(), Arc::new(move || root_pem.clone()));
         let acceptor = Acceptor::new(
             tls.clone(),
             http,
@@ -246,9 +246,7 @@ impl Server {
         tracing::info!("stopping: what is under way is finished first");
         let _ = events.send(ShellEvent::Hub(Event::Shutdown)).await;
         // Every connection holds a sender; `None` comes when the last has ended.
-        let drained = timeout(DRAIN_TIME, async {
-            while alive.recv().await.is_some() {}
-        });
+        let drained = timeout(DRAIN_TIME, async { while alive.recv().await.is_some() {} });
         if drained.await.is_err() {
             tracing::warn!("some connections did not end in time and were cut");
         }
@@ -296,11 +294,12 @@ fn max_connections() -> usize {
         return MAX_CONNECTIONS;
     };
     let wanted = MAX_CONNECTIONS as u64 + RESERVED_FILES;
-    let soft = if soft < wanted && setrlimit(Resource::RLIMIT_NOFILE, hard.min(wanted), hard).is_ok() {
-        hard.min(wanted)
-    } else {
-        soft
-    };
+    let soft =
+        if soft < wanted && setrlimit(Resource::RLIMIT_NOFILE, hard.min(wanted), hard).is_ok() {
+            hard.min(wanted)
+        } else {
+            soft
+        };
     let connections = soft.saturating_sub(RESERVED_FILES).max(1);
     usize::try_from(connections).map_or(MAX_CONNECTIONS, |most| most.min(MAX_CONNECTIONS))
 }

@@ -209,7 +209,10 @@ fn state(id: u8, state: State) -> Event {
 #[test]
 fn ready_comes_with_the_roster_and_a_confirmed_link() {
     let mut story = Story::begin();
-    assert!(matches!(story.frames.as_slice(), [ClientFrame::DatagramConfirm(_)]));
+    assert!(matches!(
+        story.frames.as_slice(),
+        [ClientFrame::DatagramConfirm(_)]
+    ));
     story.confirm();
     assert_eq!(story.events(), []);
     story.roster();
@@ -238,7 +241,10 @@ fn without_datagrams_ready_comes_after_a_second_and_probing_goes_on() {
     assert_eq!(story.datagrams.len(), 1);
     story.confirm();
     story.say(1, "Olá");
-    assert!(matches!(story.datagrams.last(), Some(ClientDatagram::Global(_))));
+    assert!(matches!(
+        story.datagrams.last(),
+        Some(ClientDatagram::Global(_))
+    ));
 }
 
 #[test]
@@ -269,13 +275,24 @@ fn a_global_message_is_stored_when_its_own_echo_comes() {
     assert_eq!(sent, story.numbered(1, 1, "Olá, todos!").message);
     story.datagram(ServerDatagram::Global(story.numbered(1, 1, "Olá, todos!")));
     let events = story.events();
-    assert!(matches!(
-        events.as_slice(),
-        [
-            Event::Global { sequence: 1, via: Via::Udp, verified: true, .. },
-            Event::State { state: State::Stored, .. }
-        ]
-    ), "{events:?}");
+    assert!(
+        matches!(
+            events.as_slice(),
+            [
+                Event::Global {
+                    sequence: 1,
+                    via: Via::Udp,
+                    verified: true,
+                    ..
+                },
+                Event::State {
+                    state: State::Stored,
+                    ..
+                }
+            ]
+        ),
+        "{events:?}"
+    );
     assert_eq!(story.alice.unsettled(), 0);
     story.wait(ECHO_TIME);
     assert_eq!(story.events(), []);
@@ -328,10 +345,22 @@ fn a_forged_global_message_is_shown_as_unverified_and_settles_nothing() {
     renamed.from.name = "Bob".into();
     story.datagram(ServerDatagram::Global(renamed));
     let events = story.events();
-    assert!(matches!(
-        events.as_slice(),
-        [Event::Global { verified: false, .. }, Event::Global { verified: false, .. }]
-    ), "{events:?}");
+    assert!(
+        matches!(
+            events.as_slice(),
+            [
+                Event::Global {
+                    verified: false,
+                    ..
+                },
+                Event::Global {
+                    verified: false,
+                    ..
+                }
+            ]
+        ),
+        "{events:?}"
+    );
     assert_eq!(story.alice.unsettled(), 1);
 }
 
@@ -342,7 +371,11 @@ fn a_private_message_is_delivered_or_fails() {
         story.tell(id, to, "Olá, B!");
     }
     assert_eq!(story.alice.unsettled(), 3);
-    for (id, result) in [(1, Ok(())), (2, Err(FailureCode::NotConnected)), (1, Ok(()))] {
+    for (id, result) in [
+        (1, Ok(())),
+        (2, Err(FailureCode::NotConnected)),
+        (1, Ok(())),
+    ] {
         let id = MessageId::from_bytes([id; 16]);
         story.frame(ServerFrame::Outcome(Outcome { id, result }));
     }
@@ -394,11 +427,18 @@ fn texts_have_limits() {
     let mut story = Story::ready(true);
     for (text, error) in [
         (String::new(), CommandError::Empty),
-        ("x".repeat(MAX_TEXT + 1), CommandError::TooLong(MAX_TEXT + 1)),
+        (
+            "x".repeat(MAX_TEXT + 1),
+            CommandError::TooLong(MAX_TEXT + 1),
+        ),
     ] {
         let id = MessageId::from_bytes([1; 16]);
         let sent_at_ms = 0;
-        let command = Command::Global { id, sent_at_ms, text };
+        let command = Command::Global {
+            id,
+            sent_at_ms,
+            text,
+        };
         assert_eq!(story.alice.handle_command(story.now, command), Err(error));
     }
     story.tell(1, "Bob", &"x".repeat(MAX_TEXT));

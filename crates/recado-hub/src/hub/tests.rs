@@ -196,7 +196,11 @@ fn a_newcomer_is_welcomed_with_the_roster_and_everyone_learns_of_it() {
     story.sent(alice);
     let bob = story.join("Bob", 2);
     let frames = story.sent(bob);
-    let [ServerFrame::Welcome(welcome), ServerFrame::Roster(roster), rest @ ..] = frames.as_slice()
+    let [
+        ServerFrame::Welcome(welcome),
+        ServerFrame::Roster(roster),
+        rest @ ..,
+    ] = frames.as_slice()
     else {
         panic!("{frames:?}");
     };
@@ -236,7 +240,10 @@ fn presence_is_coalesced_and_a_blink_is_not_told() {
     let [ServerFrame::Presence(presence)] = told.as_slice() else {
         panic!("{told:?}");
     };
-    assert_eq!((names(&presence.joined), presence.left.len()), (vec!["Dora"], 0));
+    assert_eq!(
+        (names(&presence.joined), presence.left.len()),
+        (vec!["Dora"], 0)
+    );
 }
 
 #[test]
@@ -247,7 +254,11 @@ fn a_name_is_refused_with_its_reason() {
     let refused = story.refusal(mallory);
     assert_eq!(refused.code, RefusalCode::NameTaken);
     assert!(!refused.suggestion.is_empty());
-    for (name, rule) in [("", "empty"), ("-x", "first_character"), ("todos", "reserved")] {
+    for (name, rule) in [
+        ("", "empty"),
+        ("-x", "first_character"),
+        ("todos", "reserved"),
+    ] {
         let session = story.join(name, 3);
         let refused = story.refusal(session);
         assert_eq!(refused.code, RefusalCode::NameInvalid);
@@ -282,7 +293,10 @@ fn a_class_gets_in_at_once_and_a_flood_of_names_does_not() {
     for pupil in 0..200 {
         let session = story.connect(pupil);
         story.frame(session, hello(&format!("Pupil{pupil}")));
-        assert!(matches!(story.sent(session)[0], ServerFrame::Welcome(_)), "{pupil}");
+        assert!(
+            matches!(story.sent(session)[0], ServerFrame::Welcome(_)),
+            "{pupil}"
+        );
     }
     let mut refused = 0;
     for extra in 0..200u8 {
@@ -315,9 +329,15 @@ fn a_private_message_is_delivered_when_it_is_acknowledged() {
     story.frame(bob, ClientFrame::Acknowledge(1));
     assert_eq!(story.sent(alice), []);
     story.handle(Event::Disconnected { session: bob });
-    assert_eq!(story.sent(alice), [outcome(2, Err(FailureCode::ConnectionLost))]);
+    assert_eq!(
+        story.sent(alice),
+        [outcome(2, Err(FailureCode::ConnectionLost))]
+    );
     story.frame(alice, private(3, "Bob"));
-    assert_eq!(story.sent(alice), [outcome(3, Err(FailureCode::NotConnected))]);
+    assert_eq!(
+        story.sent(alice),
+        [outcome(3, Err(FailureCode::NotConnected))]
+    );
 }
 
 #[test]
@@ -330,7 +350,10 @@ fn a_recipient_that_acknowledges_nothing_is_bounded() {
     }
     assert_eq!(numbers(&story.sent(bob)).len(), 256);
     story.frame(alice, private(2, "Bob"));
-    assert_eq!(story.sent(alice), [outcome(2, Err(FailureCode::RecipientBusy))]);
+    assert_eq!(
+        story.sent(alice),
+        [outcome(2, Err(FailureCode::RecipientBusy))]
+    );
 }
 
 #[test]
@@ -346,15 +369,24 @@ fn a_global_message_goes_by_datagram_or_by_frame() {
     let mut story = Story::begin(Registration::Lan);
     let (alice, bob) = (story.join("Alice", 1), story.join("Bob", 2));
     // Only confirmed keys open datagrams, and only a confirmed path takes global messages.
-    story.handle(Event::Path { session: alice, up: true });
+    story.handle(Event::Path {
+        session: alice,
+        up: true,
+    });
     let confirm = checks(1).client.as_bytes().to_vec();
     story.frame(alice, ClientFrame::DatagramConfirm(confirm));
     assert_eq!(story.opened, [alice]);
-    story.handle(Event::Path { session: alice, up: true });
+    story.handle(Event::Path {
+        session: alice,
+        up: true,
+    });
     let (_, _) = (story.sent(alice), story.sent(bob));
 
     let message = global(1, "Olá, todos!");
-    story.handle(Event::Datagram { session: alice, message: message.clone() });
+    story.handle(Event::Datagram {
+        session: alice,
+        message: message.clone(),
+    });
     assert_eq!(story.fanned_out[0].sequence, 1);
     assert_eq!(story.fanned_out[0].from.name, "Alice");
     assert_eq!(story.fanned_out[0].message, message);
@@ -365,7 +397,9 @@ fn a_global_message_goes_by_datagram_or_by_frame() {
     story.frame(bob, ClientFrame::Global(global(2, &"x".repeat(2000))));
     assert_eq!(story.fanned_out.len(), 1);
     for session in [alice, bob] {
-        assert!(matches!(story.sent(session).as_slice(), [ServerFrame::Global(g)] if g.sequence == 2));
+        assert!(
+            matches!(story.sent(session).as_slice(), [ServerFrame::Global(g)] if g.sequence == 2)
+        );
     }
 }
 
@@ -379,7 +413,10 @@ fn a_second_session_of_a_key_takes_over() {
     let second = story.join("Alice", 1);
     assert!(matches!(
         story.sent(first).as_slice(),
-        [ServerFrame::Closing(Closing { code: ClosingCode::TakenOver, .. })]
+        [ServerFrame::Closing(Closing {
+            code: ClosingCode::TakenOver,
+            ..
+        })]
     ));
     assert_eq!(story.closed, [first]);
     // The end of the old connection changes nothing for the new one.
@@ -406,7 +443,10 @@ fn frames_out_of_turn_end_the_session() {
     story.frame(wrong, ClientFrame::DatagramConfirm(vec![0; 16]));
     let noise = story.join("Carol", 3);
     let detail = "not a protobuf message".into();
-    story.handle(Event::Malformed { session: noise, detail });
+    story.handle(Event::Malformed {
+        session: noise,
+        detail,
+    });
     assert_eq!(story.closed, [silent, twice, wrong, noise]);
     assert_eq!(story.hub.people(), 0);
 }
@@ -435,7 +475,10 @@ fn a_stop_is_told_to_all_and_nobody_comes_in_after() {
     for session in [alice, late] {
         assert!(matches!(
             story.sent(session).as_slice(),
-            [ServerFrame::Closing(Closing { code: ClosingCode::Shutdown, .. })]
+            [ServerFrame::Closing(Closing {
+                code: ClosingCode::Shutdown,
+                ..
+            })]
         ));
     }
     assert_eq!(story.closed, [alice, late]);

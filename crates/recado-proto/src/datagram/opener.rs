@@ -82,7 +82,8 @@ impl Opener {
 
     fn try_open<'a>(&mut self, datagram: &'a mut [u8]) -> Result<Opened<'a>, OpenError> {
         let (header, sealed) = Header::split(datagram).ok_or(OpenError::Foreign)?;
-        if header.connection != self.connection || sealed.len() > MAX_PLAINTEXT.saturating_add(TAG) {
+        if header.connection != self.connection || sealed.len() > MAX_PLAINTEXT.saturating_add(TAG)
+        {
             return Err(OpenError::Foreign);
         }
         let sequence = header.sequence;

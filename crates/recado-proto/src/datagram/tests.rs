@@ -38,7 +38,10 @@ fn what_alice_seals_the_server_opens_once() {
     assert_eq!(datagram.len(), HEADER + "Olá, todos!".len() + TAG);
     assert_eq!(datagram[0] & 0xc0, 0);
     assert_eq!(Header::peek_connection(&datagram), Some(CONNECTION));
-    assert_eq!(open(&mut server, &datagram), Ok((0, true, "Olá, todos!".into())));
+    assert_eq!(
+        open(&mut server, &datagram),
+        Ok((0, true, "Olá, todos!".into()))
+    );
     assert_eq!(open(&mut server, &datagram), Err(OpenError::Replayed));
     assert_eq!(server.rejected(), 1);
 }
@@ -46,10 +49,21 @@ fn what_alice_seals_the_server_opens_once() {
 #[test]
 fn reordered_datagrams_open_and_say_that_they_are_late() {
     let (mut alice, mut server) = alice_to_server();
-    let datagrams: Vec<_> = ["um", "dois", "três"].map(|text| sealed(&mut alice, text)).into();
-    assert_eq!(open(&mut server, &datagrams[2]), Ok((2, true, "três".into())));
-    assert_eq!(open(&mut server, &datagrams[0]), Ok((0, false, "um".into())));
-    assert_eq!(open(&mut server, &datagrams[1]), Ok((1, false, "dois".into())));
+    let datagrams: Vec<_> = ["um", "dois", "três"]
+        .map(|text| sealed(&mut alice, text))
+        .into();
+    assert_eq!(
+        open(&mut server, &datagrams[2]),
+        Ok((2, true, "três".into()))
+    );
+    assert_eq!(
+        open(&mut server, &datagrams[0]),
+        Ok((0, false, "um".into()))
+    );
+    assert_eq!(
+        open(&mut server, &datagrams[1]),
+        Ok((1, false, "dois".into()))
+    );
     for datagram in &datagrams {
         assert_eq!(open(&mut server, datagram), Err(OpenError::Replayed));
     }
@@ -67,7 +81,10 @@ fn any_changed_bit_is_noticed_and_costs_the_true_datagram_nothing() {
         }
     }
     for length in 0..datagram.len() {
-        assert!(open(&mut server, &datagram[..length]).is_err(), "cut to {length}");
+        assert!(
+            open(&mut server, &datagram[..length]).is_err(),
+            "cut to {length}"
+        );
     }
     assert_eq!(open(&mut server, &datagram), Ok((0, true, "Olá".into())));
 }
@@ -105,9 +122,18 @@ fn epochs_follow_one_another_and_only_neighbours_open() {
     let before_late = sealed(&mut alice, "antes, tarde");
     let before = sealed(&mut alice, "antes");
     let after = sealed(&mut alice, "depois");
-    assert_eq!(open(&mut server, &before), Ok((epoch - 1, true, "antes".into())));
-    assert_eq!(open(&mut server, &after), Ok((epoch, true, "depois".into())));
-    assert_eq!(open(&mut server, &before_late).map(|o| o.2), Ok("antes, tarde".into()));
+    assert_eq!(
+        open(&mut server, &before),
+        Ok((epoch - 1, true, "antes".into()))
+    );
+    assert_eq!(
+        open(&mut server, &after),
+        Ok((epoch, true, "depois".into()))
+    );
+    assert_eq!(
+        open(&mut server, &before_late).map(|o| o.2),
+        Ok("antes, tarde".into())
+    );
     alice.skip_to(3 * epoch);
     let distant = sealed(&mut alice, "longe");
     assert_eq!(open(&mut server, &distant), Err(OpenError::Epoch));
@@ -144,9 +170,15 @@ fn checks_differ_by_side_and_by_secret() {
 #[test]
 fn the_documented_vector() {
     let (mut alice, _) = alice_to_server();
-    let hex: String = sealed(&mut alice, "Olá").iter().map(|b| format!("{b:02x}")).collect();
+    let hex: String = sealed(&mut alice, "Olá")
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
     let protocol = include_str!("../../../../docs/protocol.md");
-    assert!(protocol.contains(&hex), "docs/protocol.md lacks the vector {hex}");
+    assert!(
+        protocol.contains(&hex),
+        "docs/protocol.md lacks the vector {hex}"
+    );
 }
 
 proptest! {

@@ -36,7 +36,10 @@ impl Database {
             .query_row("PRAGMA user_version", [], |row| row.get(0))
             .map_err(failed)?;
         let known = MIGRATIONS.len() as i64;
-        let Some(missing) = usize::try_from(found).ok().and_then(|at| MIGRATIONS.get(at..)) else {
+        let Some(missing) = usize::try_from(found)
+            .ok()
+            .and_then(|at| MIGRATIONS.get(at..))
+        else {
             return Err(BackendError::TooNew {
                 path: path.to_owned(),
                 found,
@@ -122,7 +125,9 @@ fn claim(
     }
     for skeleton in &keys.skeletons {
         let resembles: Option<String> = transaction
-            .prepare_cached("SELECT n.shown FROM skeleton s JOIN name n USING (folded) WHERE s.skeleton = ?1")?
+            .prepare_cached(
+                "SELECT n.shown FROM skeleton s JOIN name n USING (folded) WHERE s.skeleton = ?1",
+            )?
             .query_row([skeleton], |row| row.get(0))
             .optional()?;
         if let Some(resembles) = resembles {
@@ -136,7 +141,9 @@ fn claim(
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs() as i64);
     transaction
-        .prepare_cached("INSERT INTO name (folded, shown, key, claimed_at) VALUES (?1, ?2, ?3, ?4)")?
+        .prepare_cached(
+            "INSERT INTO name (folded, shown, key, claimed_at) VALUES (?1, ?2, ?3, ?4)",
+        )?
         .execute(params![keys.folded, name.as_str(), key.as_bytes(), now])?;
     insert_skeletons(transaction, keys)?;
     Ok(ClaimOutcome::Registered)
@@ -155,7 +162,11 @@ fn insert_skeletons(transaction: &Transaction<'_>, keys: &NameKeys) -> rusqlite:
 /// Brings the skeletons up to the Unicode tables of this build.
 fn recompute_skeletons(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     let tables: Option<String> = transaction
-        .query_row("SELECT value FROM meta WHERE key = 'name_tables'", [], |row| row.get(0))
+        .query_row(
+            "SELECT value FROM meta WHERE key = 'name_tables'",
+            [],
+            |row| row.get(0),
+        )
         .optional()?;
     let current = NAME_TABLE_VERSION.to_string();
     if tables.as_ref() == Some(&current) {
@@ -216,7 +227,10 @@ mod tests {
     #[test]
     fn a_name_belongs_to_the_first_key_also_after_reopening() {
         let (home, mut database) = database();
-        assert_eq!(claim(&mut database, "Alice", ALICE), ClaimOutcome::Registered);
+        assert_eq!(
+            claim(&mut database, "Alice", ALICE),
+            ClaimOutcome::Registered
+        );
         drop(database);
         let mut database = Database::open(&home.path().join("recado.db")).unwrap();
         let owned = ClaimOutcome::Owned("Alice".into());
@@ -233,7 +247,11 @@ mod tests {
         // Capital I for small l; Cyrillic А.
         for lookalike in ["AI", "Аl"] {
             let confusable = ClaimOutcome::Confusable("Al".into());
-            assert_eq!(claim(&mut database, lookalike, BOB), confusable, "{lookalike}");
+            assert_eq!(
+                claim(&mut database, lookalike, BOB),
+                confusable,
+                "{lookalike}"
+            );
         }
     }
 
@@ -261,19 +279,38 @@ mod tests {
     #[test]
     fn a_failed_commit_is_said_to_everyone_in_it() {
         let (_home, mut database) = database();
-        database.connection.execute("DROP TABLE skeleton", []).unwrap();
-        assert_eq!(claim(&mut database, "Alice", ALICE), ClaimOutcome::Unavailable);
+        database
+            .connection
+            .execute("DROP TABLE skeleton", [])
+            .unwrap();
+        assert_eq!(
+            claim(&mut database, "Alice", ALICE),
+            ClaimOutcome::Unavailable
+        );
     }
 
     #[test]
     fn a_later_schema_and_a_damaged_file_are_refused() {
         let (home, database) = database();
         let path = home.path().join("recado.db");
-        database.connection.pragma_update(None, "user_version", 99).unwrap();
+        database
+            .connection
+            .pragma_update(None, "user_version", 99)
+            .unwrap();
         drop(database);
-        assert!(matches!(Database::open(&path), Err(BackendError::TooNew { found: 99, .. })));
-        std::fs::write(&path, "no database, but long enough to be taken for one".repeat(40)).unwrap();
-        assert!(matches!(Database::open(&path), Err(BackendError::Open { .. })));
+        assert!(matches!(
+            Database::open(&path),
+            Err(BackendError::TooNew { found: 99, .. })
+        ));
+        std::fs::write(
+            &path,
+            "no database, but long enough to be taken for one".repeat(40),
+        )
+        .unwrap();
+        assert!(matches!(
+            Database::open(&path),
+            Err(BackendError::Open { .. })
+        ));
     }
 
     #[test]
@@ -286,6 +323,9 @@ mod tests {
             .unwrap();
         drop(database);
         let mut database = Database::open(&home.path().join("recado.db")).unwrap();
-        assert!(matches!(claim(&mut database, "AI", BOB), ClaimOutcome::Confusable(_)));
+        assert!(matches!(
+            claim(&mut database, "AI", BOB),
+            ClaimOutcome::Confusable(_)
+        ));
     }
 }

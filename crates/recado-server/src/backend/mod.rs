@@ -37,7 +37,9 @@ pub enum BackendError {
         source: rusqlite::Error,
     },
     /// It was written by a later version.
-    #[error("the database {path} was written by a later version of recado (schema {found}, this one knows {known}); use that version")]
+    #[error(
+        "the database {path} was written by a later version of recado (schema {found}, this one knows {known}); use that version"
+    )]
     TooNew {
         /// The file.
         path: std::path::PathBuf,
@@ -79,11 +81,13 @@ impl Backend {
 
     /// Hands a request to the committer; its answer comes later. A request that cannot be queued comes back.
     pub(crate) fn submit(&self, request: BackendRequest) -> Result<(), BackendRequest> {
-        self.requests.try_send(request).map_err(|error| match error {
-            mpsc::TrySendError::Full(request) | mpsc::TrySendError::Disconnected(request) => {
-                request
-            }
-        })
+        self.requests
+            .try_send(request)
+            .map_err(|error| match error {
+                mpsc::TrySendError::Full(request) | mpsc::TrySendError::Disconnected(request) => {
+                    request
+                }
+            })
     }
 
     /// Commits what is queued, and closes the database.

@@ -147,10 +147,18 @@ async fn serve(acceptor: Acceptor, stream: TcpStream, peer: SocketAddr, connecti
     match stream.get_ref().1.alpn_protocol() {
         Some(alpn::CHAT) => open_session(acceptor, stream, peer, leaf_hash, connection).await,
         Some(alpn::H2) => {
-            acceptor.http.serve(stream, Protocol::Http2, peer, acceptor.stop).await;
+            acceptor
+                .http
+                .serve(stream, Protocol::Http2, peer, acceptor.stop)
+                .await;
         }
         // recado-http/1 is HTTP/1.1, and so is what names no protocol.
-        _ => acceptor.http.serve(stream, Protocol::Http1, peer, acceptor.stop).await,
+        _ => {
+            acceptor
+                .http
+                .serve(stream, Protocol::Http1, peer, acceptor.stop)
+                .await
+        }
     }
 }
 
@@ -207,8 +215,7 @@ async fn open_session(
     };
     let id = SessionId::from_bytes(super::random());
     let context = exporter_context(&id, &key, &leaf_hash);
-    let exported =
-        tls.export_keying_material([0; EXPORTER_LENGTH], EXPORTER_LABEL, Some(&context));
+    let exported = tls.export_keying_material([0; EXPORTER_LENGTH], EXPORTER_LABEL, Some(&context));
     let secret = match exported {
         Ok(exported) => SessionSecret::new(exported),
         Err(error) => return tracing::error!(%peer, %error, "no datagram keys"),
@@ -224,7 +231,12 @@ async fn open_session(
         secret,
         outbox: outbox.clone(),
     };
-    if acceptor.events.send(ShellEvent::Arrived(Box::new(arrival))).await.is_ok() {
+    if acceptor
+        .events
+        .send(ShellEvent::Arrived(Box::new(arrival)))
+        .await
+        .is_ok()
+    {
         spawn_session(stream, session, outbox, acceptor.events, connection);
     }
 }

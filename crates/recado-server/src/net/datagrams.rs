@@ -146,12 +146,7 @@ fn send_now(ports: &[UdpPort], to: &From, datagram: &[u8]) -> bool {
 }
 
 /// Sends to everyone; what the socket does not take at once waits for room, in order.
-async fn fan_out(
-    shard: &mut Shard<From>,
-    ports: &[UdpPort],
-    plaintext: &[u8],
-    out: &mut Vec<u8>,
-) {
+async fn fan_out(shard: &mut Shard<From>, ports: &[UdpPort], plaintext: &[u8], out: &mut Vec<u8>) {
     let mut waiting: Vec<(From, Vec<u8>)> = Vec::new();
     shard.fan_out(plaintext, out, |to, datagram| {
         if !waiting.is_empty() || !send_now(ports, &to, datagram) {

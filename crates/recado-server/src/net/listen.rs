@@ -44,7 +44,9 @@ pub enum PortFallback {
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// Not an address.
-    #[error("{0:?} is no address to listen on; write ADDRESS or ADDRESS:PORT, like 0.0.0.0:8443 or [::1]:8443")]
+    #[error(
+        "{0:?} is no address to listen on; write ADDRESS or ADDRESS:PORT, like 0.0.0.0:8443 or [::1]:8443"
+    )]
     Syntax(String),
     /// All addresses share one port.
     #[error("--listen names two ports, {0} and {1}; all addresses share one")]
@@ -118,7 +120,9 @@ pub(crate) fn bind(listen: &[Listen], fallback: PortFallback) -> Result<Bound, L
     };
     let port = chosen.unwrap_or(PORT);
     match bind_at(port) {
-        Err(error) if chosen.is_none() && fallback == PortFallback::Allowed && error.is_about_port() => {
+        Err(error)
+            if chosen.is_none() && fallback == PortFallback::Allowed && error.is_about_port() =>
+        {
             let mut bound = bind_at(FALLBACK_PORT)?;
             bound.fallback = Some(error);
             Ok(bound)
@@ -156,10 +160,12 @@ fn bind_once(addresses: &[IpAddr], mut port: u16) -> Result<Bound, ListenError> 
     let (mut tcp, mut udp) = (Vec::new(), Vec::new());
     for address in addresses {
         let at = SocketAddr::new(*address, port);
-        let failed = |protocol, address| move |source| ListenError::Bind {
-            protocol,
-            address,
-            source,
+        let failed = |protocol, address| {
+            move |source| ListenError::Bind {
+                protocol,
+                address,
+                source,
+            }
         };
         let listener = tcp_listener(at).map_err(failed("TCP", at))?;
         let bound = listener.local_addr().map_err(failed("TCP", at))?;
@@ -177,7 +183,11 @@ fn bind_once(addresses: &[IpAddr], mut port: u16) -> Result<Bound, ListenError> 
 }
 
 fn tcp_listener(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     // A restarted server must not wait for its old connections to be forgotten.
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
@@ -227,13 +237,24 @@ mod tests {
 
     #[test]
     fn addresses_are_read_with_and_without_port() {
-        let read = |text: &str| text.parse::<Listen>().ok().map(|l| (l.address.to_string(), l.port));
+        let read = |text: &str| {
+            text.parse::<Listen>()
+                .ok()
+                .map(|l| (l.address.to_string(), l.port))
+        };
         assert_eq!(read("0.0.0.0"), Some(("0.0.0.0".into(), None)));
         assert_eq!(read("127.0.0.1:0"), Some(("127.0.0.1".into(), Some(0))));
         assert_eq!(read("::1"), Some(("::1".into(), None)));
         assert_eq!(read("[::1]"), Some(("::1".into(), None)));
         assert_eq!(read("[::1]:8443"), Some(("::1".into(), Some(8443))));
-        for wrong in ["", "localhost", "1.2.3.4:", "1.2.3.4:70000", ":8443", "[::1"] {
+        for wrong in [
+            "",
+            "localhost",
+            "1.2.3.4:",
+            "1.2.3.4:70000",
+            ":8443",
+            "[::1",
+        ] {
             assert_eq!(read(wrong), None, "{wrong}");
         }
     }

@@ -145,8 +145,14 @@ impl UdpPort {
 }
 
 fn socket_address(storage: &SockaddrStorage) -> Option<SocketAddr> {
-    let v4 = storage.as_sockaddr_in().map(|v4| SocketAddr::V4((*v4).into()));
-    v4.or_else(|| storage.as_sockaddr_in6().map(|v6| SocketAddr::V6((*v6).into())))
+    let v4 = storage
+        .as_sockaddr_in()
+        .map(|v4| SocketAddr::V4((*v4).into()));
+    v4.or_else(|| {
+        storage
+            .as_sockaddr_in6()
+            .map(|v6| SocketAddr::V6((*v6).into()))
+    })
 }
 
 #[cfg(test)]
@@ -163,7 +169,9 @@ mod tests {
             client.connect((address, number)).await.unwrap();
             client.send(b"ping").await.unwrap();
             let mut buffer = [0; 16];
-            std::future::poll_fn(|context| port.poll_recv_ready(context)).await.unwrap();
+            std::future::poll_fn(|context| port.poll_recv_ready(context))
+                .await
+                .unwrap();
             let (length, route) = port.try_recv(&mut buffer).unwrap();
             assert_eq!(&buffer[..length], b"ping");
             assert_eq!(route.peer, client.local_addr().unwrap());

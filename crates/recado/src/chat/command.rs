@@ -1,0 +1,110 @@
+//! What a line of the chat means: the same commands in every face that people type into.
+
+/// A line, understood.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Typed {
+    /// Nothing but spaces.
+    Empty,
+    /// `/udp TEXT`.
+    Global(String),
+    /// `/tcp NAME TEXT`.
+    Private { to: String, text: String },
+    /// `/who`.
+    Who,
+    /// `/help`.
+    Help,
+    /// `/quit`.
+    Quit,
+    /// A command that lacks something: its own name, as typed.
+    Incomplete(String),
+    /// No such command.
+    Unknown(String),
+    /// Text without a command, which is never sent.
+    Bare,
+}
+
+/// Understands a line.
+pub(super) fn parse(line: &str) -> Typed {
+    let line = line.trim_start();
+    if line.trim_end().is_empty() {
+        return Typed::Empty;
+    }
+    // `//` is text that begins with a slash, and so text without a command.
+    let Some(rest) = line.strip_prefix('/').filter(|rest| !rest.starts_with('/')) else {
+        return Typed::Bare;
+    };
+    let (word, argument) = split_word(rest);
+    match word.to_lowercase().as_str() {
+        "udp" | "all" | "todos" if argument.trim().is_empty() => Typed::Incomplete(word.to_owned()),
+        "udp" | "all" | "todos" => Typed::Global(argument.to_owned()),
+        "tcp" | "msg" | "privado" => {
+            let (to, text) = split_word(argument.trim_start());
+            if to.is_empty() || text.trim().is_empty() {
+                return Typed::Incomplete(word.to_owned());
+            }
+            Typed::Private {
+                to: to.to_owned(),
+                text: text.to_owned(),
+            }
+        }
+        "who" | "quem" => Typed::Who,
+        "help" | "ajuda" => Typed::Help,
+        "quit" | "sair" => Typed::Quit,
+        _ => Typed::Unknown(word.to_owned()),
+    }
+}
+
+/// The first word, and what follows the one space after it.
+fn split_word(text: &str) -> (&str, &str) {
+    text.split_once(char::is_whitespace).unwrap_or((text, ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn private(to: &str, text: &str) -> Typed {
+        let (to, text) = (to.into(), text.into());
+        Typed::Private { to, text }
+    }
+
+    #[test]
+    fn commands_in_both_languages() {
+        for line in [
+            "/udp Olá, todos!",
+            "/all Olá, todos!",
+            "/todos Olá, todos!",
+            "  /UDP Olá, todos!",
+        ] {
+            assert_eq!(parse(line), Typed::Global("Olá, todos!".into()), "{line}");
+        }
+        for line in ["/tcp B Olá, B!", "/msg B Olá, B!", "/privado  B Olá, B!"] {
+            assert_eq!(parse(line), private("B", "Olá, B!"), "{line}");
+        }
+        assert_eq!(parse("/quem"), Typed::Who);
+        assert_eq!(parse("/sair "), Typed::Quit);
+        assert_eq!(parse("/ajuda"), Typed::Help);
+    }
+
+    #[test]
+    fn text_stays_as_it_was_typed() {
+        assert_eq!(
+            parse("/udp  two  spaces "),
+            Typed::Global(" two  spaces ".into())
+        );
+        assert_eq!(parse("/tcp B /udp x"), private("B", "/udp x"));
+        assert_eq!(parse("/udp /tcp B x"), Typed::Global("/tcp B x".into()));
+    }
+
+    #[test]
+    fn what_is_no_command_is_not_sent() {
+        assert_eq!(parse("Olá"), Typed::Bare);
+        assert_eq!(parse("//udp x"), Typed::Bare);
+        assert_eq!(parse("  "), Typed::Empty);
+        assert_eq!(parse("/"), Typed::Unknown(String::new()));
+        assert_eq!(parse("/upd x"), Typed::Unknown("upd".into()));
+        for line in ["/udp", "/udp   ", "/tcp", "/tcp B", "/tcp B  "] {
+            assert!(matches!(parse(line), Typed::Incomplete(_)), "{line}");
+        }
+    }
+}

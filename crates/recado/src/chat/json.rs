@@ -1,0 +1,258 @@
+//! JSON lines, for programs: an object a line in and out, as `docs/bots.md` describes.
+
+use std::io;
+
+use recado_client::trust::Trusted;
+use recado_client::{CommandError, Event, State, Via};
+use recado_proto::frame::{ClosingCode, Person};
+use recado_proto::id::MessageId;
+use recado_proto::limits::MAX_TEXT;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::input::Fault;
+use super::{Action, Face};
+use crate::terminal;
+
+/// The version of this interface, in `ready`.
+const API: u32 = 1;
+
+/// The face for programs.
+#[derive(Default)]
+pub(super) struct JsonFace {
+    /// The references of `who`s that are not answered yet, in order.
+    asked: std::collections::VecDeque<Option<Value>>,
+}
+
+/// What a program may say. Unknown members are ignored.
+#[derive(Deserialize)]
+struct Request {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(rename = "ref")]
+    reference: Option<Value>,
+    to: Option<String>,
+    text: Option<String>,
+}
+
+impl JsonFace {
+    fn error(code: &str, message: &str, reference: Option<Value>) -> io::Result<()> {
+        say(
+            json!({ "type": "error", "code": code, "message": message }),
+            reference,
+        )
+    }
+}
+
+impl Face for JsonFace {
+    type Sent = Option<Value>;
+
+    fn ready(&mut self, name: &str, trusted: &Trusted) -> io::Result<()> {
+        say(
+            json!({
+                "type": "ready",
+                "api": API,
+                "name": name,
+                "server": trusted.server(),
+                "fingerprint": trusted.root.to_string(),
+                "trust": trusted.rung.as_str(),
+            }),
+            None,
+        )
+    }
+
+    fn line(&mut self, line: &str) -> io::Result<Action<Option<Value>>> {
+        if line.trim().is_empty() {
+            return Ok(Action::Nothing);
+        }
+        let request: Request = match serde_json::from_str(line) {
+            Ok(request) => request,
+            Err(error) => {
+                Self::error("bad_json", &error.to_string(), None)?;
+                return Ok(Action::Nothing);
+            }
+        };
+        let Request {
+            kind,
+            reference,
+            to,
+            text,
+        } = request;
+        let missing = |member: &str, reference| {
+            Self::error("missing_member", &format!("{member} is missing"), reference)?;
+            Ok(Action::Nothing)
+        };
+        match (kind.as_str(), to, text) {
+            ("private", Some(to), Some(text)) => Ok(Action::Private {
+                to,
+                text,
+                sent: reference,
+            }),
+            ("private", None, _) => missing("to", reference),
+            ("private", _, None) => missing("text", reference),
+            ("global", _, Some(text)) => Ok(Action::Global {
+                text,
+                sent: reference,
+            }),
+            ("global", _, None) => missing("text", reference),
+            ("who", ..) => {
+                self.asked.push_back(reference);
+                Ok(Action::Who)
+            }
+            ("quit", ..) => Ok(Action::Quit),
+            _ => {
+                let message = format!("there is no request of the type {kind:?}");
+                Self::error("unknown_type", &message, reference)?;
+                Ok(Action::Nothing)
+            }
+        }
+    }
+
+    fn bad_line(&mut self, fault: Fault) -> io::Result<()> {
+        match fault {
+            Fault::TooLong => Self::error("line_too_long", "the line is too long", None),
+            Fault::NotText => Self::error("not_utf8", "the line is not UTF-8", None),
+        }
+    }
+
+    fn refused(&mut self, error: CommandError, reference: Option<Value>) -> io::Result<()> {
+        let (code, message) = match error {
+            CommandError::Empty => ("empty", "the text is empty".to_owned()),
+            CommandError::TooLong(length) => {
+                let message = format!("the text has {length} bytes; the most is {MAX_TEXT}");
+                ("too_long", message)
+            }
+            CommandError::Ended => ("ended", "the session has ended".to_owned()),
+        };
+        Self::error(code, &message, reference)
+    }
+
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        match event {
+            Event::Private {
+                from,
+                id,
+                sent_at_ms,
+                text,
+                ..
+            } => say(
+                json!({
+                    "type": "private",
+                    "from": from.name,
+                    "text": text,
+                    "id": id.to_string(),
+                    "sent_at": moment(*sent_at_ms),
+                    "replayed": false,
+                }),
+                None,
+            ),
+            Event::Global {
+                from,
+                id,
+                sequence,
+                sent_at_ms,
+                text,
+                via,
+                verified,
+            } => say(
+                json!({
+                    "type": "global",
+                    "from": from.name,
+                    "text": text,
+                    "id": id.to_string(),
+                    "seq": sequence,
+                    "sent_at": moment(*sent_at_ms),
+                    "via": match via {
+                        Via::Udp => "udp",
+                        Via::Tcp => "tcp",
+                    },
+                    "replayed": false,
+                    "verified": verified,
+                }),
+                None,
+            ),
+            Event::Presence { person, online } => say(
+                json!({ "type": "presence", "name": person.name, "online": online }),
+                None,
+            ),
+            Event::Roster(people) => {
+                let reference = self.asked.pop_front().flatten();
+                say(roster(people), reference)
+            }
+            Event::Unreadable { from, id } => Self::error(
+                "unreadable",
+                &format!("a message from {} ({id}) is of a later version", from.name),
+                None,
+            ),
+            // Told by other ways.
+            Event::Ready { .. } | Event::State { .. } | Event::Closed { .. } => Ok(()),
+        }
+    }
+
+    fn settled(&mut self, id: MessageId, state: State, reference: Option<Value>) -> io::Result<()> {
+        let id = id.to_string();
+        let state = match state {
+            State::Stored => json!({ "type": "state", "id": id, "state": "stored" }),
+            State::Delivered => json!({ "type": "state", "id": id, "state": "delivered" }),
+            State::Failed(failure) => json!({
+                "type": "state",
+                "id": id,
+                "state": "failed",
+                "code": failure.code(),
+            }),
+        };
+        say(state, reference)
+    }
+
+    fn ended(&mut self, code: Option<ClosingCode>, detail: &str) -> io::Result<()> {
+        let code = match code {
+            Some(ClosingCode::TakenOver) => "taken_over",
+            Some(ClosingCode::Shutdown) => "shutdown",
+            Some(ClosingCode::TooSlow) => "too_slow",
+            Some(ClosingCode::Protocol) => "protocol",
+            Some(ClosingCode::Unspecified) | None => "connection_lost",
+        };
+        Self::error(code, detail, None)
+    }
+}
+
+fn roster(people: &[Person]) -> Value {
+    let people: Vec<_> = people
+        .iter()
+        .map(|person| json!({ "name": person.name, "online": true }))
+        .collect();
+    json!({ "type": "roster", "people": people })
+}
+
+/// Writes an object as a line, with the reference that it answers.
+fn say(mut object: Value, reference: Option<Value>) -> io::Result<()> {
+    if let Some(reference) = reference {
+        object["ref"] = reference;
+    }
+    terminal::say(&object.to_string())
+}
+
+/// RFC 3339 in UTC. A time that RFC 3339 cannot write, as a hostile clock may send, is shown as 1970.
+fn moment(ms: i64) -> String {
+    let nanoseconds = i128::from(ms).saturating_mul(1_000_000);
+    let moment = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds)
+        .ok()
+        .filter(|moment| (0..=9999).contains(&moment.year()))
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    moment.format(&Rfc3339).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rfc_3339_whatever_was_sent() {
+        assert_eq!(moment(1_795_209_600_123), "2026-11-21T00:00:00.123Z");
+        for hostile in [i64::MIN, i64::MAX] {
+            assert_eq!(moment(hostile), "1970-01-01T00:00:00Z");
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! The command line. Texts come from the language files: `help-COMMAND` and `help-COMMAND-ARGUMENT`.
+
+use std::path::PathBuf;
+
+use clap::builder::FalseyValueParser;
+use clap::{Arg, ArgAction, Args, Parser, Subcommand, ValueEnum};
+use recado_client::address::ServerAddress;
+use recado_proto::fingerprint::Fingerprint;
+use recado_server::Listen;
+
+use crate::i18n::Language;
+
+/// Everything that was asked for.
+#[derive(Parser, Debug)]
+#[command(
+    name = "recado",
+    version,
+    disable_help_flag = true,
+    disable_version_flag = true,
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct Common {
+    #[arg(long, global = true, env = "RECADO_SERVER", value_name = "HOST[:PORT]")]
+    pub(crate) server: Option<ServerAddress>,
+    #[arg(long, global = true, env = "RECADO_LANG", value_name = "pt-BR|en")]
+    pub(crate) lang: Option<String>,
+    #[arg(long, global = true, env = "RECADO_HOME", value_name = "DIR")]
+    pub(crate) home: Option<PathBuf>,
+    #[arg(
+        long,
+        global = true,
+        env = "RECADO_FINGERPRINT",
+        value_name = "SHA256:…"
+    )]
+    pub(crate) fingerprint: Option<Fingerprint>,
+    #[arg(long, global = true, env = "RECADO_ACCEPT_NEW", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
+    pub(crate) accept_new: bool,
+    #[arg(long, short, global = true, env = "RECADO_QUIET", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
+    pub(crate) quiet: bool,
+    #[arg(
+        long,
+        global = true,
+        env = "RECADO_COLOR",
+        value_name = "WHEN",
+        default_value = "auto"
+    )]
+    pub(crate) color: Color,
+}
+
+/// When to use colour.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    Serve(Serve),
+    Chat(Chat),
+    Calc(Calc),
+    Demo(Demo),
+    Trust(Trust),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Serve {
+    #[arg(
+        long,
+        env = "RECADO_LISTEN",
+        value_name = "ADDR[:PORT]",
+        value_delimiter = ','
+    )]
+    pub(crate) listen: Vec<Listen>,
+    #[arg(long, env = "RECADO_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    #[arg(
+        long,
+        env = "RECADO_REGISTRATION",
+        value_name = "WHO",
+        default_value = "lan"
+    )]
+    pub(crate) registration: Registration,
+    #[arg(long, env = "RECADO_HOST", value_name = "NAME", value_delimiter = ',')]
+    pub(crate) host: Vec<String>,
+    #[arg(
+        long,
+        env = "RECADO_LOG_FORMAT",
+        value_name = "FORMAT",
+        default_value = "text"
+    )]
+    pub(crate) log_format: LogFormat,
+}
+
+/// Who may register a new name.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Registration {
+    Lan,
+    Open,
+    Closed,
+}
+
+/// How logs are written.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Chat {
+    #[arg(value_name = "ADDRESS", conflicts_with = "server")]
+    pub(crate) address: Option<ServerAddress>,
+    #[arg(long, env = "RECADO_NAME", value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    #[arg(long, env = "RECADO_PLAIN", conflicts_with = "json", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
+    pub(crate) plain: bool,
+    #[arg(long, env = "RECADO_JSON", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Calc {
+    /// `[get|post] [OPERATION X Y]`.
+    #[arg(value_name = "[get|post] OPERATION X Y", num_args = 0..=4)]
+    pub(crate) words: Vec<String>,
+    #[arg(long, env = "RECADO_PRECISION", value_name = "N")]
+    pub(crate) precision: Option<String>,
+    #[arg(
+        long,
+        env = "RECADO_OUTPUT",
+        value_name = "FORMAT",
+        default_value = "text"
+    )]
+    pub(crate) output: OutputFormat,
+}
+
+/// How a result is written.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum OutputFormat {
+    Text,
+    Json,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Demo {
+    #[arg(long, env = "RECADO_EXPLAIN", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
+    pub(crate) explain: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
+pub(crate) struct Trust {
+    #[command(subcommand)]
+    pub(crate) command: TrustCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum TrustCommand {
+    List,
+    Show {
+        #[arg(value_name = "HOST[:PORT]")]
+        host: ServerAddress,
+    },
+    Forget {
+        #[arg(value_name = "HOST[:PORT]")]
+        host: ServerAddress,
+    },
+    Replace {
+        #[arg(value_name = "HOST[:PORT]")]
+        host: ServerAddress,
+    },
+}
+
+/// Puts the language's words into the command and all beneath it.
+pub(crate) fn localise(command: clap::Command, language: Language) -> clap::Command {
+    let mut command = localise_one(command, "help", language);
+    // The version is asked for at the top alone.
+    command = command.arg(
+        Arg::new("version")
+            .long("version")
+            .short('V')
+            .action(ArgAction::Version)
+            .help(language.text("help-version", &[]))
+            .help_heading(language.text("help-heading-options", &[])),
+    );
+    command
+}
+
+fn localise_one(command: clap::Command, prefix: &str, language: Language) -> clap::Command {
+    let text = |id: &str| language.text(id, &[]);
+    let options = text("help-heading-options");
+    let arguments = text("help-heading-arguments");
+    let subcommands: Vec<String> = command
+        .get_subcommands()
+        .map(|subcommand| subcommand.get_name().to_owned())
+        .collect();
+    let usage = text("help-heading-usage");
+    let mut command = command
+        .about(text(prefix))
+        .subcommand_help_heading(text("help-heading-commands"))
+        .help_template(format!(
+            "{{about-with-newline}}\n{usage} {{usage}}\n\n{{all-args}}{{after-help}}"
+        ))
+        .mut_args(|argument| {
+            let id = if argument.is_global_set() {
+                format!("help-{}", argument.get_id().as_str().replace('_', "-"))
+            } else {
+                format!("{prefix}-{}", argument.get_id().as_str().replace('_', "-"))
+            };
+            let heading = if argument.is_positional() {
+                &arguments
+            } else {
+                &options
+            };
+            argument.help(text(&id)).help_heading(heading.clone())
+        })
+        .arg(
+            Arg::new("help")
+                .long("help")
+                .short('h')
+                .action(ArgAction::Help)
+                .help(text("help-help"))
+                .help_heading(options.clone()),
+        );
+    let examples = format!("{prefix}-examples");
+    if language.has(&examples) {
+        command = command.after_help(text(&examples));
+    }
+    for name in subcommands {
+        let prefix = format!("{prefix}-{name}");
+        command = command.mut_subcommand(name, |subcommand| {
+            localise_one(subcommand, &prefix, language)
+        });
+    }
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound_and_worded_in_both_languages() {
+        for language in Language::ALL {
+            let mut command = localise(Cli::command(), language);
+            command.clone().debug_assert();
+            let help = command.render_long_help().to_string();
+            assert!(
+                help.contains(&language.text("help-heading-usage", &[])),
+                "{help}"
+            );
+        }
+    }
+}

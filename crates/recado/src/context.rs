@@ -1,0 +1,221 @@
+//! What every command works with: language, folders, the way to a server. And how a command ends.
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use etcetera::BaseStrategy;
+use recado_client::address::ServerAddress;
+use recado_client::home::Home;
+use recado_client::trust::{FirstUse, Notice, Question, TrustStore, Trusted, decide};
+
+use crate::cli::{Color, Common};
+use crate::i18n::Language;
+use crate::{terminal, wording};
+
+/// How the program ends, as scripts see it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Exit {
+    /// 0.
+    Done,
+    /// 1.
+    Failed,
+    /// 2.
+    WrongUse,
+    /// 3: trying again may help.
+    Unreachable,
+    /// 4: do not try again.
+    NotTrusted,
+    /// 5: name or admission.
+    Refused,
+    /// 130.
+    Interrupted,
+}
+
+impl Exit {
+    /// From the code that a client's error names.
+    pub(crate) fn from_code(code: u8) -> Self {
+        match code {
+            0 => Self::Done,
+            2 => Self::WrongUse,
+            3 => Self::Unreachable,
+            4 => Self::NotTrusted,
+            5 => Self::Refused,
+            130 => Self::Interrupted,
+            _ => Self::Failed,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::WrongUse => 2,
+            Exit::Unreachable => 3,
+            Exit::NotTrusted => 4,
+            Exit::Refused => 5,
+            Exit::Interrupted => 130,
+        })
+    }
+}
+
+/// What every command works with.
+pub(crate) struct Context {
+    pub(crate) language: Language,
+    pub(crate) common: Common,
+    /// The folder that holds `client/` and `server/`.
+    pub(crate) home: PathBuf,
+}
+
+impl Context {
+    /// Finds the folders. Says why if it cannot.
+    pub(crate) fn new(common: Common, language: Language) -> Result<Self, Exit> {
+        if let Some(lang) = &common.lang
+            && Language::parse(lang).is_none()
+        {
+            terminal::complain(&language.text("error-language", &[("lang", lang)]));
+            return Err(Exit::WrongUse);
+        }
+        let home = match &common.home {
+            Some(home) => home.clone(),
+            None => match etcetera::choose_base_strategy() {
+                Ok(base) => base.data_dir().join("recado"),
+                Err(_) => {
+                    terminal::complain(&language.text("error-no-home", &[]));
+                    return Err(Exit::Failed);
+                }
+            },
+        };
+        Ok(Self {
+            language,
+            common,
+            home,
+        })
+    }
+
+    /// A text in the person's language.
+    pub(crate) fn text(&self, id: &str, arguments: &[(&str, &str)]) -> String {
+        self.language.text(id, arguments)
+    }
+
+    /// Tells the person something on stderr, unless they want quiet.
+    pub(crate) fn notice(&self, text: &str) {
+        if !self.common.quiet {
+            terminal::tell(text);
+        }
+    }
+
+    /// Tells of an error on stderr.
+    pub(crate) fn complain(&self, text: &str) {
+        terminal::complain(&format!("{}{text}", self.text("error-prefix", &[])));
+    }
+
+    /// Whether there is a person who can be asked.
+    pub(crate) fn is_interactive(&self) -> bool {
+        std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+
+    /// Whether stderr gets colour.
+    pub(crate) fn color_on_stderr(&self) -> bool {
+        match self.common.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => {
+                let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+                !no_color && std::io::stderr().is_terminal()
+            }
+        }
+    }
+
+    /// The client's folder.
+    pub(crate) fn client_home(&self) -> Result<Home, Exit> {
+        Home::open(&self.home).map_err(|error| {
+            self.complain(&wording::home(self.language, &error));
+            Exit::Failed
+        })
+    }
+
+    /// The server to use: as given, or the last one used, or this machine.
+    fn server_address(&self, store: &TrustStore) -> Result<ServerAddress, Exit> {
+        if let Some(address) = &self.common.server {
+            return Ok(address.clone());
+        }
+        if self.is_interactive() {
+            match store.last_used() {
+                Ok(Some(address)) => {
+                    let server = address.to_string();
+                    self.notice(&self.text("notice-last-server", &[("server", &server)]));
+                    return Ok(address);
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    self.complain(&wording::store(self.language, &error));
+                    return Err(Exit::Failed);
+                }
+            }
+        }
+        ServerAddress::new("localhost", None).map_err(|_| Exit::Failed)
+    }
+
+    /// Finds the server, and decides whether to trust it. Says why if not.
+    pub(crate) async fn trusted(&self, home: &Home) -> Result<Trusted, Exit> {
+        let store = TrustStore::new(home.clone());
+        let address = self.server_address(&store)?;
+        let first_use = if self.common.accept_new {
+            FirstUse::AcceptNew
+        } else if self.is_interactive() {
+            let language = self.language;
+            FirstUse::ask(move |question| ask_first_use(language, question))
+        } else {
+            FirstUse::Refuse
+        };
+        let decided = decide(&store, &address, self.common.fingerprint, first_use).await;
+        let trusted = decided.map_err(|error| {
+            self.complain(&wording::trust(self.language, &error));
+            Exit::from_code(error.exit_code())
+        })?;
+        for notice in &trusted.notices {
+            let text = wording::trust_notice(self.language, notice, &trusted);
+            // A clock that is wrong is said also to those who want quiet.
+            match notice {
+                Notice::Dates(_) => terminal::tell(&text),
+                Notice::LoopbackAccepted { .. } | Notice::NewAccepted { .. } => self.notice(&text),
+            }
+        }
+        if let Ok(used) = ServerAddress::new(&trusted.host, Some(trusted.port))
+            && let Err(error) = store.set_last_used(&used)
+        {
+            self.notice(&wording::store(self.language, &error));
+        }
+        Ok(trusted)
+    }
+}
+
+/// Shows the fingerprint of an unknown server, and takes yes or no.
+async fn ask_first_use(language: Language, question: Question) -> bool {
+    let fingerprint = question.fingerprint.to_string();
+    let server = question.server.as_str();
+    let mut text = language.text(
+        "trust-question",
+        &[("server", server), ("fingerprint", &fingerprint)],
+    );
+    if !question.known_as.is_empty() {
+        let known = question.known_as.join(", ");
+        text.push('\n');
+        text.push_str(&language.text("trust-question-known", &[("servers", &known)]));
+    }
+    text.push('\n');
+    text.push_str(&language.text("trust-question-answer", &[]));
+    text.push(' ');
+    let answer = tokio::task::spawn_blocking(move || {
+        let mut stderr = std::io::stderr();
+        stderr.write_all(text.as_bytes()).ok()?;
+        stderr.flush().ok()?;
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).ok()?;
+        Some(language.is_yes(&line))
+    });
+    matches!(answer.await, Ok(Some(true)))
+}

@@ -1,0 +1,270 @@
+# What recado says in English. pt-BR.ftl says the same; a test compares them.
+
+### Errors of the program itself
+
+error-prefix = error:{" "}
+error-language = there is no language "{ $lang }"; write --lang pt-BR or --lang en
+error-no-home = the folder for recado's data cannot be found; name one with --home DIR
+error-signals = the system does not deliver signals to recado
+error-stdout = nothing can be written to standard output
+
+notice-last-server = Using { $server }, the server used last.
+
+### serve
+
+serve-paste = To join from another machine, paste one of these there:
+
+### Trust
+
+trust-question =
+    The server { $server } is not known here yet. Its fingerprint is
+      { $fingerprint }
+    Compare it with the one that the server shows on its own screen. If they are the same,
+    nobody is in between.
+trust-question-known = You know this server already as { $servers }.
+trust-question-answer = Trust it and remember it? (y/N)
+trust-accepted-loopback = { $server } runs on this machine; it is trusted and remembered: { $fingerprint }
+trust-accepted-new = { $server } was unknown; it is trusted and remembered, as --accept-new says: { $fingerprint }
+trust-dates-expired = The certificate of { $server } ended on { $date }. Its key is the one that is remembered, so it is used all the same; check the clocks of this machine and of the server.
+trust-dates-early = The certificate of { $server } begins on { $date }. Its key is the one that is remembered, so it is used all the same; check the clocks of this machine and of the server.
+trust-conflict = the address of { $server } carries the fingerprint { $address }, but { $given } was given too; leave one of them out
+trust-unresolved = the address of { $host } cannot be found; check the name and the network
+trust-unreachable = no recado server can be reached at { $server } ({ $attempts }); check that it is running ("recado serve") and that the address is right
+trust-not-recado = there is no recado server at { $server } ({ $attempts }); check the address and the port
+trust-bad-certificate = the server at { $server } does not prove who it is: { $fault }. Do not trust it, and tell whoever runs it
+trust-unknown = the server { $server } is not known here. Its fingerprint is { $fingerprint }. Compare it with the one that the server shows; if they are the same, repeat with --fingerprint { $fingerprint } (or with --accept-new, to trust whoever answers)
+trust-declined = { $server } is not trusted; nothing was sent to it
+trust-changed =
+    THE KEY OF { $server } HAS CHANGED. Someone may be posing as the server: nothing was sent.
+      remembered: { $old }
+      now:        { $new }
+    Ask whoever runs the server. Only if they confirm the new fingerprint:
+      recado trust replace { $server }
+trust-mismatch = the server at { $server } is not the one that was meant: its fingerprint is { $found }, but { $given } was given. Check the address, or ask for the fingerprint again
+trust-tls = TLS cannot be set up: { $cause }
+trust-failure-refused = nobody listens there
+trust-failure-no-answer = no answer
+trust-failure-silent = connected, but no answer
+trust-failure-closed = the connection was closed at once
+trust-failure-plain-http = a web server without encryption answers there
+trust-failure-not-tls = what answers there does not speak TLS
+trust-failure-not-recado = what answers there is not recado
+trust-fault-root-not-presented = the remembered key is not in its certificates
+trust-fault-no-issuer = none of its certificates issued the one it shows
+trust-fault-forged = the signature of its certificate is forged
+trust-fault-name = its certificate is not one of a recado server
+trust-fault-name-constraint = its certificate has names that its root may not vouch for
+trust-fault-ca-as-leaf = it shows the certificate of an authority as its own
+trust-fault-malformed = its certificates are damaged
+trust-fault-handshake = it did not prove that it has its certificate's key
+trust-fault-other = its certificates break a rule
+trust-none = No server is remembered yet.
+trust-forgotten = { $server } is forgotten.
+trust-forgotten-identity = The identity "{ $name }" of that server is deleted.
+trust-replaced = { $server } is now remembered as { $new } (before: { $old }).
+trust-replaced-identity = The identity "{ $name }" was carried over.
+trust-replace-question =
+    Remembered for { $server }: { $old }
+    It now shows:              { $new }
+    Has whoever runs the server confirmed the new fingerprint? (y/N)
+trust-replace-unconfirmed = { $server } shows { $new } (remembered: { $old }). If whoever runs it confirms that: recado trust replace { $server } --fingerprint { $new }
+store-damaged = { $path } is damaged ({ $detail }); put it back from a copy. If you move it away, every server will be asked about again
+store-newer = { $path } was written by a newer recado; use that one, or another folder with --home
+store-not-known = no server { $server } is known here; "recado trust list" shows those that are
+store-ambiguous = { $host } is known with several ports and different fingerprints; name one: HOST:PORT
+store-conflict = another fingerprint is remembered for { $server }: { $fingerprint }
+home-not-a-folder = { $path } is not a folder; move it away, or choose another folder with --home
+home-unwritable = { $path } cannot be written ({ $cause }); check its permissions and the free space, or choose another folder with --home
+home-unreadable = { $path } cannot be read ({ $cause }); check its permissions, or choose another folder with --home
+identity-in-use = another recado on this machine is using the name "{ $name }"; close it, or take another name with --name
+identity-damaged = the key { $path } is damaged; put it back from a copy, or move its folder away to begin again with a new key
+identity-crypto = the key of this identity cannot be used: { $cause }
+
+### Sessions
+
+session-lost = the server did not answer ({ $cause }); try again
+session-malformed = what answers there does not speak recado's protocol ({ $cause }); are both of the same version?
+session-local = this machine refuses: { $cause }
+refused-version = the server speaks another version of the protocol; bring both to the same version
+refused-name = the name "{ $name }" cannot be used: { $rule }.
+refused-taken = the name "{ $name }" belongs to someone else on this server.
+refused-confusable = the name "{ $name }" could be mistaken for "{ $resembles }", which belongs to someone else.
+refused-has-name = this identity already has the name "{ $name }" on this server
+refused-registration = this server gives new names only to people on its own network; ask whoever runs it
+refused-later = the server cannot take a new name right now; try again in { $seconds } s
+refused-other = the server refuses, for a reason that this version does not know
+refused-suggestion = You could use "{ $name }".
+name-rule-empty = it is empty
+name-rule-too_long = it is longer than 32 characters
+name-rule-first_character = it must begin with a letter or a digit
+name-rule-character = it may have letters, digits and . _ - only
+name-rule-unknown_character = it has a character that this version does not know
+name-rule-marks = it has too many accents on one letter
+name-rule-mixed_digits = it mixes digits of different scripts
+name-rule-direction = it mixes letters that run from left to right with letters that run from right to left
+name-rule-reserved = it is reserved, or looks like a reserved name
+name-rule-not_normalisable = its characters cannot be brought into one form
+
+### Chat
+
+chat-name-prompt = Enter your user name:
+chat-prompt = Type your message (/udp for group chat, /tcp <recipient> for a direct message):
+chat-ready = You are { $name } on { $server }. /help shows what you can type.
+chat-global = [UDP] { $from }:
+chat-global-unverified = [UDP] { $from } (unverified):
+chat-private = [TCP] Private from { $from }:
+chat-joined = { $name } joined
+chat-left = { $name } left
+chat-roster = Here now: { $names }
+chat-unreadable = a message from { $from } cannot be read: it is of a later version of recado
+chat-delivered = [TCP] To { $to }: delivered
+chat-failed = [TCP] To { $to }: NOT delivered: { $why }
+chat-failed-global = [UDP] Your message to everyone: NOT confirmed: { $why }
+failure-not_connected = nobody of that name is connected
+failure-connection_lost = the connection was lost; it may or may not have arrived
+failure-recipient_busy = too many messages are waiting for them; try again later
+failure-no_echo = the server did not confirm it; it may or may not have arrived
+failure-other = the server gave a reason that this version does not know
+chat-hint-bare = Nothing was sent: begin with /udp to write to everyone, or with /tcp NAME to write to one person.
+chat-hint-incomplete = Something is missing: /{ $command } …; /help shows how it goes.
+chat-hint-unknown = There is no command /{ $command }; /help shows those there are.
+chat-error-too-long = Nothing was sent: a message has at most { $limit } bytes.
+chat-error-not-text = Nothing was sent: the line is not UTF-8 text.
+chat-error-ended = Nothing was sent: the session has ended.
+chat-help =
+    /udp TEXT         writes to everyone (also /all)
+    /tcp NAME TEXT    writes to one person (also /msg)
+    /who              who is here
+    /help             this help
+    /quit             ends
+chat-ended-taken-over = You have opened this name in another place; this session has ended.
+chat-ended-shutdown = The server is stopping; try again in a moment.
+chat-ended-too-slow = The server ended the session: this side did not keep up.
+chat-ended-lost = The connection to the server was lost ({ $cause }).
+chat-json-name = --json needs --name NAME
+
+### Calculator
+
+calc-prompt-method = Request type (GET or POST):
+calc-prompt-operation = Operation (add, subtract, multiply or divide):
+calc-prompt-x = x:
+calc-prompt-y = y:
+calc-prompt-again = Another calculation? (y/N)
+calc-result = Result: { $result }
+calc-what-method = write GET or POST
+calc-what-operation = write add, subtract, multiply or divide (or + - * /)
+calc-what-number = write a number, such as 2 or -0.5 or 6.02e23
+calc-ambiguous = this can be read in two ways; write { $decimal } or { $thousands }
+calc-wrong-use = write: recado calc [get|post] OPERATION X Y, as in: recado calc add 0.1 0.2 (without anything, it asks)
+calc-no-answer = the server gave no answer ({ $cause })
+calc-strange-answer = the server's answer cannot be understood (HTTP { $status }); are both of the same version?
+problem-division-by-zero = a number cannot be divided by zero
+problem-result-out-of-range = the result is too large or too small: its exponent is beyond { $limit }
+problem-unknown-operation = there is no operation "{ $operation }"; there are add, subtract, multiply and divide
+problem-empty = the number is empty
+problem-nan = that is not a number
+problem-infinity = infinity is not a number
+problem-decimal-comma = write a decimal point, as in 1.5
+problem-thousands-separator = write the digits without separators of thousands
+problem-non-ascii-digit = write numbers with the digits 0 to 9
+problem-control-character = the number has an invisible character
+problem-space-for-plus = the number has a space where a plus may have been meant
+problem-white-space = the number has a space in it
+problem-trailing-characters = something follows the number
+problem-malformed = that is not a number; write something like 12, -0.5 or 6.02e23
+problem-too-many-digits = the number has more than { $limit } digits
+problem-exponent-out-of-range = the exponent is beyond { $limit }
+problem-text-too-long = the number is longer than { $limit } characters
+problem-precision-not-whole = the precision is a whole number from 1 to 1000
+problem-precision-out-of-range = the precision is a whole number from 1 to { $limit }
+
+### Demo
+
+demo-intro = recado, all of it, on this machine: a server and three people, who end by themselves.
+demo-server = A server starts on a free port and shows its fingerprint: { $fingerprint }
+demo-people = A, B and C join, each with a key of their own.
+demo-calculation = A calculation by { $method }: { $command }
+demo-result = The answer: { $result }
+demo-global = A writes to everyone: { $line }
+demo-private = A writes to B alone: { $line }
+demo-shows = { $name } sees: { $line }
+demo-shows-nothing = { $name } sees nothing of it.
+demo-done = Everything arrived as it should. Now do it yourself: recado serve, and in other terminals recado chat.
+demo-explain-https = It went by HTTPS: HTTP/1.1 inside TLS 1.3, over TCP port { $port }.
+demo-explain-tcp = It went over TCP: a frame inside the TLS 1.3 session of each of the two, port { $port }; B's client acknowledged it.
+demo-explain-udp = It went over UDP: a datagram sealed with AES-256-GCM to the server, and one to each of the three, port { $port }.
+demo-explain-wire = On the wire, { $count } bytes from client to server; { $text } is not among them. They begin:
+demo-failed = the demonstration went wrong: { $cause }
+demo-failed-line = { $name } saw "{ $found }" where "{ $expected }" was expected
+demo-failed-missing = { $name } did not see "{ $expected }" in time
+demo-failed-process = { $command } could not be run or ended too early
+demo-failed-plaintext = the text of a message was readable on the wire
+
+### Help
+
+help = A private line for a class, a team or a home: messages and exact sums, encrypted, on your own machine.
+help-heading-usage = Usage:
+help-heading-commands = Commands
+help-heading-options = Options
+help-heading-arguments = Arguments
+help-help = Show this help
+help-version = Show the version
+help-server = The server: HOST, HOST:PORT, [IPv6]:PORT, https://… or recado://…
+help-lang = The language: pt-BR or en
+help-home = The folder for recado's own data
+help-fingerprint = The fingerprint that the server must have
+help-accept-new = Trust an unknown server without asking
+help-quiet = Leave out prompts and notices
+help-color = When to use colour: auto, always or never
+help-examples =
+    Examples:
+      recado serve                     serve this network
+      recado chat --name Alice         talk
+      recado calc divide 1 3           calculate exactly
+      recado demo --explain            see all of it at work
+help-serve = Serve this network: one port, TCP and UDP
+help-serve-listen = Where to listen; may be repeated [default: everywhere, port 443, or 8443 where that is not to be had]
+help-serve-data-dir = Where keys and names are kept [default: server/ in recado's folder]
+help-serve-registration = Who may register a new name: lan (from private addresses), open (everyone) or closed (nobody)
+help-serve-host = A public name or address that the certificate is to carry; may be repeated
+help-serve-log-format = How logs are written: text or json
+help-serve-examples =
+    Examples:
+      recado serve
+      recado serve --listen 192.168.1.20:8443 --data-dir /srv/recado
+help-chat = Talk: to everyone with /udp, to one person with /tcp
+help-chat-address = The address that a server showed: recado://HOST:PORT/SHA256-…
+help-chat-name = Your name
+help-chat-plain = Line by line, without a full screen
+help-chat-json = One JSON object a line, for programs
+help-chat-examples =
+    Examples:
+      recado chat --name Alice
+      recado chat recado://192.168.1.20:8443/SHA256-… --name Alice
+      echo '/udp Dinner is ready' | recado chat --plain --name Alice
+help-calc = Calculate exactly, over HTTPS; without arguments, it asks
+help-calc-words = get or post (get unless said), an operation (add subtract multiply divide, or + - * /) and two numbers
+help-calc-precision = Significant digits of a result that must be rounded, 1 to 1000 [default: 34]
+help-calc-output = How the result is written: text or json
+help-calc-examples =
+    Examples:
+      recado calc add 0.1 0.2
+      recado calc post / 1 3 --precision 50
+      recado calc
+help-demo = See all of it at work, on this machine alone
+help-demo-explain = Show, step by step, what carried what, and the sealed bytes
+help-demo-examples =
+    Example:
+      recado demo --explain
+help-trust = Which servers are trusted, and why
+help-trust-list = List the servers that are remembered
+help-trust-show = Show what is remembered of one server
+help-trust-show-host = The server
+help-trust-forget = Forget a server, and the identities that it knows you by
+help-trust-forget-host = The server
+help-trust-replace = Accept a server's new key, and carry the identities over
+help-trust-replace-host = The server
+help-trust-examples =
+    Examples:
+      recado trust list
+      recado trust replace chat.example.org

@@ -1,0 +1,270 @@
+# O que o recado diz em português. en.ftl diz o mesmo; um teste compara os dois.
+
+### Erros do próprio programa
+
+error-prefix = erro:{" "}
+error-language = não há o idioma "{ $lang }"; escreva --lang pt-BR ou --lang en
+error-no-home = não foi possível encontrar a pasta de dados do recado; indique uma com --home PASTA
+error-signals = o sistema não entrega sinais ao recado
+error-stdout = não é possível escrever na saída padrão
+
+notice-last-server = Usando { $server }, o último servidor usado.
+
+### serve
+
+serve-paste = Para entrar a partir de outra máquina, cole lá uma destas linhas:
+
+### Confiança
+
+trust-question =
+    O servidor { $server } ainda não é conhecido aqui. A impressão digital da chave dele é
+      { $fingerprint }
+    Compare com a que o servidor mostra na própria tela. Se forem iguais,
+    não há ninguém no meio.
+trust-question-known = Você já conhece este servidor como { $servers }.
+trust-question-answer = Confiar nele e lembrar? (s/N)
+trust-accepted-loopback = { $server } está nesta máquina; passa a ser confiável e lembrado: { $fingerprint }
+trust-accepted-new = { $server } era desconhecido; passa a ser confiável e lembrado, como pede --accept-new: { $fingerprint }
+trust-dates-expired = O certificado de { $server } terminou em { $date }. A chave é a que está lembrada, por isso ele é usado mesmo assim; confira os relógios desta máquina e do servidor.
+trust-dates-early = O certificado de { $server } começa em { $date }. A chave é a que está lembrada, por isso ele é usado mesmo assim; confira os relógios desta máquina e do servidor.
+trust-conflict = o endereço de { $server } traz a impressão digital { $address }, mas { $given } também foi indicada; deixe só uma
+trust-unresolved = não foi possível encontrar o endereço de { $host }; confira o nome e a rede
+trust-unreachable = nenhum servidor recado pode ser alcançado em { $server } ({ $attempts }); confira se ele está em execução ("recado serve") e se o endereço está certo
+trust-not-recado = não há um servidor recado em { $server } ({ $attempts }); confira o endereço e a porta
+trust-bad-certificate = o servidor em { $server } não prova quem é: { $fault }. Não confie nele, e avise quem o administra
+trust-unknown = o servidor { $server } não é conhecido aqui. A impressão digital da chave dele é { $fingerprint }. Compare com a que o servidor mostra; se forem iguais, repita com --fingerprint { $fingerprint } (ou com --accept-new, para confiar em quem responder)
+trust-declined = { $server } não é confiável; nada foi enviado a ele
+trust-changed =
+    A CHAVE DE { $server } MUDOU. Alguém pode estar se passando pelo servidor: nada foi enviado.
+      lembrada: { $old }
+      agora:    { $new }
+    Pergunte a quem administra o servidor. Somente se a nova impressão digital for confirmada:
+      recado trust replace { $server }
+trust-mismatch = o servidor em { $server } não é o esperado: a impressão digital dele é { $found }, mas foi indicada { $given }. Confira o endereço, ou peça de novo a impressão digital
+trust-tls = não foi possível preparar o TLS: { $cause }
+trust-failure-refused = ninguém escuta ali
+trust-failure-no-answer = sem resposta
+trust-failure-silent = conectou, mas sem resposta
+trust-failure-closed = a conexão foi fechada em seguida
+trust-failure-plain-http = um servidor web sem criptografia responde ali
+trust-failure-not-tls = o que responde ali não fala TLS
+trust-failure-not-recado = o que responde ali não é o recado
+trust-fault-root-not-presented = a chave lembrada não está entre os certificados dele
+trust-fault-no-issuer = nenhum dos certificados dele emitiu o que ele mostra
+trust-fault-forged = a assinatura do certificado dele é falsa
+trust-fault-name = o certificado dele não é o de um servidor recado
+trust-fault-name-constraint = o certificado dele traz nomes que a raiz não pode garantir
+trust-fault-ca-as-leaf = ele mostra o certificado de uma autoridade como se fosse o seu
+trust-fault-malformed = os certificados dele estão danificados
+trust-fault-handshake = ele não provou ter a chave do próprio certificado
+trust-fault-other = os certificados dele descumprem uma regra
+trust-none = Nenhum servidor é lembrado ainda.
+trust-forgotten = { $server } foi esquecido.
+trust-forgotten-identity = A identidade "{ $name }" desse servidor foi apagada.
+trust-replaced = { $server } passa a ser lembrado como { $new } (antes: { $old }).
+trust-replaced-identity = A identidade "{ $name }" foi levada junto.
+trust-replace-question =
+    Lembrada para { $server }: { $old }
+    Agora ele mostra:        { $new }
+    Quem administra o servidor confirmou a nova impressão digital? (s/N)
+trust-replace-unconfirmed = { $server } mostra { $new } (lembrada: { $old }). Se quem o administra confirmar: recado trust replace { $server } --fingerprint { $new }
+store-damaged = { $path } está danificado ({ $detail }); restaure-o de uma cópia. Se você o tirar do lugar, cada servidor será perguntado de novo
+store-newer = { $path } foi escrito por um recado mais novo; use-o, ou outra pasta com --home
+store-not-known = nenhum servidor { $server } é conhecido aqui; "recado trust list" mostra os conhecidos
+store-ambiguous = { $host } é conhecido com várias portas e impressões digitais diferentes; indique uma: HOST:PORTA
+store-conflict = outra impressão digital é lembrada para { $server }: { $fingerprint }
+home-not-a-folder = { $path } não é uma pasta; tire do lugar, ou escolha outra pasta com --home
+home-unwritable = não é possível escrever em { $path } ({ $cause }); confira as permissões e o espaço livre, ou escolha outra pasta com --home
+home-unreadable = não é possível ler { $path } ({ $cause }); confira as permissões, ou escolha outra pasta com --home
+identity-in-use = outro recado nesta máquina está usando o nome "{ $name }"; feche-o, ou use outro nome com --name
+identity-damaged = a chave { $path } está danificada; restaure-a de uma cópia, ou tire a pasta dela do lugar para recomeçar com uma chave nova
+identity-crypto = a chave desta identidade não pode ser usada: { $cause }
+
+### Sessões
+
+session-lost = o servidor não respondeu ({ $cause }); tente de novo
+session-malformed = o que responde ali não fala o protocolo do recado ({ $cause }); os dois são da mesma versão?
+session-local = esta máquina recusa: { $cause }
+refused-version = o servidor fala outra versão do protocolo; deixe os dois na mesma versão
+refused-name = o nome "{ $name }" não pode ser usado: { $rule }.
+refused-taken = o nome "{ $name }" é de outra pessoa neste servidor.
+refused-confusable = o nome "{ $name }" pode ser confundido com "{ $resembles }", que é de outra pessoa.
+refused-has-name = esta identidade já tem o nome "{ $name }" neste servidor
+refused-registration = este servidor só dá nomes novos a quem está na rede dele; fale com quem o administra
+refused-later = o servidor não pode aceitar um nome novo agora; tente de novo em { $seconds } s
+refused-other = o servidor recusa, por um motivo que esta versão não conhece
+refused-suggestion = Você pode usar "{ $name }".
+name-rule-empty = está vazio
+name-rule-too_long = tem mais de 32 caracteres
+name-rule-first_character = precisa começar com uma letra ou um algarismo
+name-rule-character = só pode ter letras, algarismos e . _ -
+name-rule-unknown_character = tem um caractere que esta versão não conhece
+name-rule-marks = tem acentos demais em uma letra
+name-rule-mixed_digits = mistura algarismos de escritas diferentes
+name-rule-direction = mistura letras que correm da esquerda para a direita com letras que correm da direita para a esquerda
+name-rule-reserved = é reservado, ou se parece com um nome reservado
+name-rule-not_normalisable = os caracteres dele não cabem em uma forma só
+
+### Chat
+
+chat-name-prompt = Digite seu nome de usuário:
+chat-prompt = Digite sua mensagem (/udp para chat em grupo, /tcp <destinatário> para mensagem direta):
+chat-ready = Você é { $name } em { $server }. /ajuda mostra o que se pode digitar.
+chat-global = [UDP] { $from }:
+chat-global-unverified = [UDP] { $from } (sem verificação):
+chat-private = [TCP] Privado de { $from }:
+chat-joined = { $name } entrou
+chat-left = { $name } saiu
+chat-roster = Presentes: { $names }
+chat-unreadable = uma mensagem de { $from } não pode ser lida: é de uma versão mais nova do recado
+chat-delivered = [TCP] Para { $to }: entregue
+chat-failed = [TCP] Para { $to }: NÃO entregue: { $why }
+chat-failed-global = [UDP] Sua mensagem para todos: NÃO confirmada: { $why }
+failure-not_connected = ninguém com esse nome está conectado
+failure-connection_lost = a conexão caiu; pode ter chegado ou não
+failure-recipient_busy = há mensagens demais na fila dessa pessoa; tente mais tarde
+failure-no_echo = o servidor não confirmou; pode ter chegado ou não
+failure-other = o servidor deu um motivo que esta versão não conhece
+chat-hint-bare = Nada foi enviado: comece com /udp para escrever a todos, ou com /tcp NOME para escrever a uma pessoa.
+chat-hint-incomplete = Falta algo: /{ $command } …; /ajuda mostra como se escreve.
+chat-hint-unknown = Não há o comando /{ $command }; /ajuda mostra os que há.
+chat-error-too-long = Nada foi enviado: uma mensagem tem no máximo { $limit } bytes.
+chat-error-not-text = Nada foi enviado: a linha não é texto em UTF-8.
+chat-error-ended = Nada foi enviado: a sessão terminou.
+chat-help =
+    /udp TEXTO        escreve a todos (também /todos)
+    /tcp NOME TEXTO   escreve a uma pessoa (também /privado)
+    /quem             quem está presente
+    /ajuda            esta ajuda
+    /sair             termina
+chat-ended-taken-over = Você abriu este nome em outro lugar; esta sessão terminou.
+chat-ended-shutdown = O servidor está parando; tente de novo daqui a pouco.
+chat-ended-too-slow = O servidor terminou a sessão: este lado não acompanhou.
+chat-ended-lost = A conexão com o servidor caiu ({ $cause }).
+chat-json-name = --json precisa de --name NOME
+
+### Calculadora
+
+calc-prompt-method = Tipo de requisição (GET ou POST):
+calc-prompt-operation = Operação (soma, subtração, multiplicação ou divisão):
+calc-prompt-x = x:
+calc-prompt-y = y:
+calc-prompt-again = Outro cálculo? (s/N)
+calc-result = Resultado: { $result }
+calc-what-method = escreva GET ou POST
+calc-what-operation = escreva soma, subtração, multiplicação ou divisão (ou + - * /)
+calc-what-number = escreva um número, como 2 ou -0,5 ou 6,02e23
+calc-ambiguous = isto pode ser lido de duas maneiras; escreva { $decimal } ou { $thousands }
+calc-wrong-use = escreva: recado calc [get|post] OPERAÇÃO X Y, como em: recado calc soma 0,1 0,2 (sem nada, ele pergunta)
+calc-no-answer = o servidor não respondeu ({ $cause })
+calc-strange-answer = a resposta do servidor não pode ser entendida (HTTP { $status }); os dois são da mesma versão?
+problem-division-by-zero = um número não pode ser dividido por zero
+problem-result-out-of-range = o resultado é grande ou pequeno demais: o expoente passa de { $limit }
+problem-unknown-operation = não há a operação "{ $operation }"; há soma, subtração, multiplicação e divisão
+problem-empty = o número está vazio
+problem-nan = isso não é um número
+problem-infinity = infinito não é um número
+problem-decimal-comma = escreva um número só com uma vírgula ou um ponto decimal, como em 1,5
+problem-thousands-separator = escreva os algarismos sem separadores de milhar
+problem-non-ascii-digit = escreva os números com os algarismos de 0 a 9
+problem-control-character = o número tem um caractere invisível
+problem-space-for-plus = o número tem um espaço onde talvez fosse um sinal de mais
+problem-white-space = o número tem um espaço no meio
+problem-trailing-characters = há algo depois do número
+problem-malformed = isso não é um número; escreva algo como 12, -0,5 ou 6,02e23
+problem-too-many-digits = o número tem mais de { $limit } algarismos
+problem-exponent-out-of-range = o expoente passa de { $limit }
+problem-text-too-long = o número tem mais de { $limit } caracteres
+problem-precision-not-whole = a precisão é um número inteiro de 1 a 1000
+problem-precision-out-of-range = a precisão é um número inteiro de 1 a { $limit }
+
+### Demonstração
+
+demo-intro = O recado inteiro, nesta máquina: um servidor e três pessoas, que terminam sozinhos.
+demo-server = Um servidor começa em uma porta livre e mostra a impressão digital da chave: { $fingerprint }
+demo-people = A, B e C entram, cada pessoa com a própria chave.
+demo-calculation = Um cálculo por { $method }: { $command }
+demo-result = A resposta: { $result }
+demo-global = A escreve a todos: { $line }
+demo-private = A escreve só a B: { $line }
+demo-shows = { $name } vê: { $line }
+demo-shows-nothing = { $name } não vê nada disso.
+demo-done = Tudo chegou como devia. Agora é com você: recado serve, e em outros terminais recado chat.
+demo-explain-https = Foi por HTTPS: HTTP/1.1 dentro de TLS 1.3, pela porta TCP { $port }.
+demo-explain-tcp = Foi por TCP: um quadro dentro da sessão TLS 1.3 de cada uma das duas pessoas, porta { $port }; o cliente de B confirmou o recebimento.
+demo-explain-udp = Foi por UDP: um datagrama selado com AES-256-GCM até o servidor, e um para cada uma das três pessoas, porta { $port }.
+demo-explain-wire = No fio, { $count } bytes do cliente ao servidor; { $text } não está entre eles. Começam assim:
+demo-failed = a demonstração deu errado: { $cause }
+demo-failed-line = { $name } viu "{ $found }" onde se esperava "{ $expected }"
+demo-failed-missing = { $name } não viu "{ $expected }" a tempo
+demo-failed-process = { $command } não pôde ser executado ou terminou cedo demais
+demo-failed-plaintext = o texto de uma mensagem podia ser lido no fio
+
+### Ajuda
+
+help = Uma linha privada para uma turma, uma equipe ou uma casa: mensagens e contas exatas, com criptografia, na sua própria máquina.
+help-heading-usage = Uso:
+help-heading-commands = Comandos
+help-heading-options = Opções
+help-heading-arguments = Argumentos
+help-help = Mostra esta ajuda
+help-version = Mostra a versão
+help-server = O servidor: HOST, HOST:PORTA, [IPv6]:PORTA, https://… ou recado://…
+help-lang = O idioma: pt-BR ou en
+help-home = A pasta para os dados do recado
+help-fingerprint = A impressão digital que o servidor precisa ter
+help-accept-new = Confia em um servidor desconhecido sem perguntar
+help-quiet = Omite perguntas e avisos
+help-color = Quando usar cores: auto, always ou never
+help-examples =
+    Exemplos:
+      recado serve                     serve esta rede
+      recado chat --name Alice         conversa
+      recado calc divisao 1 3          calcula com exatidão
+      recado demo --explain            mostra tudo em ação
+help-serve = Serve esta rede: uma porta, TCP e UDP
+help-serve-listen = Onde escutar; pode ser repetido [padrão: em todo lugar, porta 443, ou 8443 onde aquela não está disponível]
+help-serve-data-dir = Onde ficam chaves e nomes [padrão: server/ na pasta do recado]
+help-serve-registration = Quem pode registrar um nome novo: lan (de endereços privados), open (todos) ou closed (ninguém)
+help-serve-host = Um nome ou endereço público que o certificado deve trazer; pode ser repetido
+help-serve-log-format = Como os registros são escritos: text ou json
+help-serve-examples =
+    Exemplos:
+      recado serve
+      recado serve --listen 192.168.1.20:8443 --data-dir /srv/recado
+help-chat = Conversa: com todos por /udp, com uma pessoa por /tcp
+help-chat-address = O endereço que um servidor mostrou: recado://HOST:PORTA/SHA256-…
+help-chat-name = Seu nome
+help-chat-plain = Linha por linha, sem tela cheia
+help-chat-json = Um objeto JSON por linha, para programas
+help-chat-examples =
+    Exemplos:
+      recado chat --name Alice
+      recado chat recado://192.168.1.20:8443/SHA256-… --name Alice
+      echo '/udp O jantar está na mesa' | recado chat --plain --name Alice
+help-calc = Calcula com exatidão, por HTTPS; sem argumentos, pergunta
+help-calc-words = get ou post (get se não for dito), uma operação (soma subtracao multiplicacao divisao, ou + - * /) e dois números
+help-calc-precision = Algarismos significativos de um resultado que precisa ser arredondado, de 1 a 1000 [padrão: 34]
+help-calc-output = Como o resultado é escrito: text ou json
+help-calc-examples =
+    Exemplos:
+      recado calc soma 0,1 0,2
+      recado calc post / 1 3 --precision 50
+      recado calc
+help-demo = Mostra tudo em ação, só nesta máquina
+help-demo-explain = Mostra, passo a passo, o que levou o quê, e os bytes selados
+help-demo-examples =
+    Exemplo:
+      recado demo --explain
+help-trust = Em quais servidores se confia, e por quê
+help-trust-list = Lista os servidores lembrados
+help-trust-show = Mostra o que é lembrado de um servidor
+help-trust-show-host = O servidor
+help-trust-forget = Esquece um servidor, e as identidades que ele conhece
+help-trust-forget-host = O servidor
+help-trust-replace = Aceita a chave nova de um servidor, e leva as identidades junto
+help-trust-replace-host = O servidor
+help-trust-examples =
+    Exemplos:
+      recado trust list
+      recado trust replace chat.example.org

@@ -1,0 +1,110 @@
+//! `recado serve`.
+
+use std::io;
+use std::net::SocketAddr;
+
+use recado_server::{PortFallback, Server, ServerConfig};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::cli::{self, LogFormat};
+use crate::context::{Context, Exit};
+use crate::{terminal, wording};
+
+/// Serves until SIGINT or SIGTERM.
+pub(crate) async fn run(context: &Context, arguments: cli::Serve) -> Exit {
+    start_logging(context, arguments.log_format);
+    let config = ServerConfig {
+        listen: arguments.listen,
+        fallback: PortFallback::Allowed,
+        data_folder: arguments
+            .data_dir
+            .unwrap_or_else(|| context.home.join("server")),
+        hosts: arguments.host,
+        registration: match arguments.registration {
+            cli::Registration::Lan => recado_server::Registration::Lan,
+            cli::Registration::Open => recado_server::Registration::Open,
+            cli::Registration::Closed => recado_server::Registration::Closed,
+        },
+    };
+    // Before the ready line, so that a signal right after it already drains.
+    let signals = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    );
+    let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
+        context.complain(&context.text("error-signals", &[]));
+        return Exit::Failed;
+    };
+    let server = match Server::start(config).await {
+        Ok(server) => server,
+        Err(error) => {
+            context.complain(&wording::chain(&error));
+            return Exit::Failed;
+        }
+    };
+    if announce(context, &server, arguments.log_format).is_err() {
+        context.complain(&context.text("error-stdout", &[]));
+        return Exit::Failed;
+    }
+    let stop = server.stop();
+    let drained = server.run();
+    tokio::pin!(drained);
+    tokio::select! {
+        () = &mut drained => return Exit::Done,
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    stop.stop();
+    tokio::select! {
+        () = &mut drained => Exit::Done,
+        // Whoever asks twice does not want to wait.
+        _ = interrupt.recv() => Exit::Interrupted,
+        _ = terminate.recv() => Exit::Interrupted,
+    }
+}
+
+/// The ready line on stdout, for programs; on stderr, for people, what to paste elsewhere.
+fn announce(context: &Context, server: &Server, format: LogFormat) -> io::Result<()> {
+    let list = |addresses: &[SocketAddr]| {
+        let addresses: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
+        addresses.join(",")
+    };
+    terminal::say(&format!(
+        "recado ready tcp={} udp={} fingerprint={} data={}",
+        list(server.tcp()),
+        list(server.udp()),
+        server.fingerprint(),
+        server.data_folder().display(),
+    ))?;
+    if format == LogFormat::Text {
+        context.notice(&context.text("serve-paste", &[]));
+    }
+    for address in server.reachable() {
+        let fingerprint = server.fingerprint().to_url();
+        let command = format!("recado chat recado://{address}/{fingerprint}");
+        match format {
+            LogFormat::Text => context.notice(&format!("  {command}")),
+            LogFormat::Json => tracing::info!(command, "reachable"),
+        }
+    }
+    Ok(())
+}
+
+/// Logs go to stderr: `info` and above, or as `RECADO_LOG` says (as `recado_server=debug`).
+fn start_logging(context: &Context, format: LogFormat) {
+    let filter = EnvFilter::builder()
+        .with_default_directive(LevelFilter::INFO.into())
+        .with_env_var("RECADO_LOG")
+        .from_env_lossy();
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_target(false)
+        .with_ansi(context.color_on_stderr());
+    match format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+}
