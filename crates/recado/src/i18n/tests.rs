@@ -44,7 +44,9 @@ fn literals() -> String {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 read(&path, into);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
+            } else if path.extension().is_some_and(|extension| extension == "rs")
+                && !path.ends_with("tests.rs")
+            {
                 into.push_str(&std::fs::read_to_string(path).unwrap());
             }
         }
