@@ -1,0 +1,93 @@
+//! recado's benchmarks, run as `cargo xtask bench [NAME]`: each measures recado beside what else one
+//! could run, in one run on one machine, and writes its table into `docs/benchmarks.md`.
+//!
+//! A benchmark is a module with its `Options` and its `run`, and one line in [`Benchmark`]. What it
+//! needs is here for all: [`packages`] installs, [`process`] starts and ends servers, [`footprint`]
+//! reads their memory, [`page`] writes. Servers listen on free loopback ports and have their files in
+//! a temporary folder; the services of the machine are not touched.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a benchmark speaks to the terminal of whoever runs it"
+)]
+
+mod certificate;
+mod echo_server;
+mod files;
+mod footprint;
+mod machine;
+mod memory;
+mod packages;
+mod page;
+mod process;
+mod recado_binary;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{CommandFactory, Parser, Subcommand};
+
+/// recado's benchmarks. Without a name, all of them, one after the other.
+#[derive(Parser)]
+#[command(name = "recado-bench", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    benchmark: Option<Benchmark>,
+}
+
+#[derive(Subcommand)]
+enum Benchmark {
+    /// Resident memory per idle session, beside a bare rustls echo server, ngircd, mosquitto and nginx
+    Memory(memory::Options),
+    /// The bare server that others are compared with
+    #[command(hide = true)]
+    EchoServer(echo_server::Options),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.benchmark {
+        Some(benchmark) => run(benchmark),
+        None => all().into_iter().try_for_each(run),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(benchmark: Benchmark) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        match benchmark {
+            Benchmark::Memory(options) => memory::run(options).await,
+            Benchmark::EchoServer(options) => echo_server::run(options).await,
+        }
+    })
+}
+
+/// Every benchmark that the help shows, with its standard options.
+fn all() -> Vec<Benchmark> {
+    Cli::command()
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set())
+        .filter_map(|command| Cli::try_parse_from(["recado-bench", command.get_name()]).ok())
+        .filter_map(|cli| cli.benchmark)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_are_those_that_are_meant_to_be_seen() {
+        assert!(matches!(all()[..], [Benchmark::Memory(_)]));
+    }
+}
