@@ -34,10 +34,14 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a connection may be silent before the system asks whether the other side still lives.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 
 /// How long the system waits between such questions.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long what was sent may stay without an acknowledgement of TCP's (RFC 5482), to which keepalive
+/// alone would never come.
+const USER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Which of the server's services a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -288,6 +292,9 @@ async fn open_tcp(address: SocketAddr, limits: &Limits) -> Result<TcpStream, Fai
     let options = tcp
         .set_nodelay(true)
         .and_then(|()| SockRef::from(&tcp).set_tcp_keepalive(&keepalive));
+    #[cfg(target_os = "linux")]
+    let options =
+        options.and_then(|()| SockRef::from(&tcp).set_tcp_user_timeout(Some(USER_TIMEOUT)));
     // Both only make the connection better.
     if let Err(error) = options {
         tracing::debug!(%error, "a socket option was refused");

@@ -7,8 +7,9 @@ use recado_proto::PROTOCOL_VERSION;
 use recado_proto::datagram::{Opener, ReplayWindow, Sealer, SessionSecret, Side, Verdict};
 use recado_proto::fingerprint::Fingerprint;
 use recado_proto::frame::{
-    ClientDatagram, ClientFrame, Envelope, GlobalMessage, IncomingGlobal, IncomingPrivate, Person,
-    Presence, PrivateMessage, Probe, Roster, ServerDatagram, ServerFrame, Welcome,
+    Acknowledge, ClientDatagram, ClientFrame, Envelope, GlobalMessage, IncomingGlobal,
+    IncomingPrivate, Person, Presence, PrivateMessage, Probe, Roster, ServerDatagram, ServerFrame,
+    Welcome,
 };
 use recado_proto::global;
 use recado_proto::id::{MessageId, RemoteKey, Signature};
@@ -21,6 +22,9 @@ const ECHO_TIME: Duration = Duration::from_secs(5);
 
 /// Events that may be held back for [`Event::Ready`], which then comes at once.
 const MAX_HELD: usize = 4096;
+
+/// Global messages that are remembered as shown: 48 bytes each, twice.
+const MAX_SHOWN: usize = 4096;
 
 /// What an engine is told once.
 pub struct EngineConfig {
@@ -69,6 +73,13 @@ pub struct Engine {
     held: Vec<Event>,
     /// Which numbers of the server's log have come.
     log: ReplayWindow,
+    /// The latest global messages, so that none is shown again under another number.
+    shown: BTreeSet<(RemoteKey, MessageId)>,
+    shown_order: VecDeque<(RemoteKey, MessageId)>,
+    /// Private messages were acknowledged up to this number.
+    taken: u64,
+    /// Numbers above it that cannot be read.
+    unreadable: BTreeSet<u64>,
     /// One's own private messages without an outcome.
     private: BTreeSet<MessageId>,
     /// One's own global messages without an echo, and when it is given up.
@@ -108,6 +119,10 @@ impl Engine {
             ready: false,
             held: Vec::new(),
             log: ReplayWindow::default(),
+            shown: BTreeSet::new(),
+            shown_order: VecDeque::new(),
+            taken: 0,
+            unreadable: BTreeSet::new(),
             private: BTreeSet::new(),
             global: BTreeMap::new(),
             ended: false,
@@ -223,7 +238,7 @@ impl Engine {
                 let people = self.people.values().cloned().collect();
                 self.emit(Event::Roster(people));
             }
-            Command::Acknowledge(Receipt(number)) => self.send(ClientFrame::Acknowledge(number)),
+            Command::Acknowledge(Receipt(number)) => self.acknowledge(number),
         }
         Ok(())
     }
@@ -288,8 +303,34 @@ impl Engine {
                 sent_at_ms,
                 text,
             }),
-            Ok(None) | Err(_) => self.emit(Event::Unreadable { from, id }),
+            Ok(None) | Err(_) => {
+                self.emit(Event::Unreadable { from, id });
+                self.unreadable.insert(number);
+                // What came before it may still have to be taken.
+                if number == self.taken.saturating_add(1) {
+                    self.acknowledge(number);
+                }
+            }
         }
+    }
+
+    /// Acknowledges all up to a number, and what follows it and nobody can take.
+    fn acknowledge(&mut self, number: u64) {
+        self.taken = self.taken.max(number);
+        while let Some(next) = self.taken.checked_add(1)
+            && self.unreadable.contains(&next)
+        {
+            self.taken = next;
+        }
+        let up_to = self.taken;
+        let later = up_to
+            .checked_add(1)
+            .map(|next| self.unreadable.split_off(&next));
+        let unreadable = std::mem::replace(&mut self.unreadable, later.unwrap_or_default());
+        self.send(ClientFrame::Acknowledge(Acknowledge {
+            up_to,
+            unreadable: unreadable.into_iter().collect(),
+        }));
     }
 
     fn handle_global(&mut self, incoming: IncomingGlobal, via: Via) {
@@ -302,6 +343,9 @@ impl Engine {
             from,
             message,
         } = incoming;
+        if !self.show_once(from.key, message.id) {
+            return;
+        }
         let remembered = self.remembered.entry(from.name.clone()).or_insert(from.key);
         let verified = *remembered == from.key
             && global::verify(
@@ -330,6 +374,20 @@ impl Engine {
                 state: State::Stored,
             });
         }
+    }
+
+    /// Whether a global message is none of the latest that were shown; it is one of them from now on.
+    fn show_once(&mut self, sender: RemoteKey, id: MessageId) -> bool {
+        if !self.shown.insert((sender, id)) {
+            return false;
+        }
+        self.shown_order.push_back((sender, id));
+        if self.shown_order.len() > MAX_SHOWN
+            && let Some(oldest) = self.shown_order.pop_front()
+        {
+            self.shown.remove(&oldest);
+        }
+        true
     }
 
     fn send_global(&mut self, id: MessageId, sent_at_ms: i64, text: String) {

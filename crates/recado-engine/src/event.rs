@@ -120,7 +120,7 @@ pub enum Event {
         /// What became of it.
         state: State,
     },
-    /// A private message of a later version came, which this client cannot read. It was not acknowledged.
+    /// A private message of a later version came, which this client cannot read. Its sender is told so.
     Unreadable {
         /// The sender.
         from: Person,
@@ -169,6 +169,8 @@ pub enum Failure {
     ConnectionLost,
     /// Too much is waiting for the recipient.
     RecipientBusy,
+    /// The recipient's program cannot read it: it is of an earlier version.
+    Unreadable,
     /// A global message's echo did not come back: it may or may not have arrived.
     NoEcho,
     /// A reason that a later server gave.
@@ -182,6 +184,7 @@ impl Failure {
             Self::NotConnected => "not_connected",
             Self::ConnectionLost => "connection_lost",
             Self::RecipientBusy => "recipient_busy",
+            Self::Unreadable => "unreadable",
             Self::NoEcho => "no_echo",
             Self::Other => "other",
         }
@@ -194,6 +197,7 @@ impl From<FailureCode> for Failure {
             FailureCode::NotConnected => Self::NotConnected,
             FailureCode::ConnectionLost => Self::ConnectionLost,
             FailureCode::RecipientBusy => Self::RecipientBusy,
+            FailureCode::Unreadable => Self::Unreadable,
             FailureCode::Unspecified => Self::Other,
         }
     }

@@ -8,12 +8,13 @@ use std::time::Duration;
 use recado_proto::PROTOCOL_VERSION;
 use recado_proto::datagram::{Check, MAX_PLAINTEXT};
 use recado_proto::frame::{
-    ClientFrame, Closing, ClosingCode, FailureCode, GlobalMessage, Hello, IncomingGlobal, Outcome,
-    Person, PrivateMessage, RefusalCode, Refused, Roster, ServerDatagram, ServerFrame, Welcome,
+    Acknowledge, ClientFrame, Closing, ClosingCode, FailureCode, GlobalMessage, Hello,
+    IncomingGlobal, Outcome, Person, PrivateMessage, RefusalCode, Refused, Roster, ServerDatagram,
+    ServerFrame, Welcome,
 };
 use recado_proto::id::{ConnectionId, LogId, RemoteKey, SessionId};
 use recado_proto::limits::MAX_PEOPLE_PER_FRAME;
-use recado_proto::name::{self, Name};
+use recado_proto::name::{Name, NameKeys};
 
 use crate::admission::{CLAIMS, MAX_CLAIMING_ADDRESSES, Registration, limit_key};
 use crate::backend::{BackendAnswer, BackendRequest, ClaimOutcome};
@@ -90,6 +91,11 @@ pub enum Event {
         /// Whether they arrive.
         up: bool,
     },
+    /// More was to be sent than the session's queue holds; the queue has been emptied.
+    TooSlow {
+        /// The session.
+        session: SessionNumber,
+    },
     /// The connection has ended.
     Disconnected {
         /// Its session.
@@ -110,6 +116,8 @@ pub enum Output {
         session: SessionNumber,
         /// Shared, as many get the same.
         frames: Arc<[u8]>,
+        /// Dropped where much waits already: global messages give way to what only this session gets.
+        droppable: bool,
     },
     /// Close the connection once what was sent has gone out.
     Close {
@@ -144,6 +152,8 @@ pub struct Hub {
     /// The same, by the case-mapped form of the name.
     by_name: BTreeMap<String, SessionNumber>,
     claims: Buckets<IpAddr>,
+    /// Whose tokens sessions took that left before the backend answered.
+    abandoned: BTreeMap<SessionNumber, IpAddr>,
     presence: Changes,
     stopping: bool,
     outputs: VecDeque<Output>,
@@ -160,6 +170,7 @@ impl Hub {
             by_key: BTreeMap::new(),
             by_name: BTreeMap::new(),
             claims: Buckets::new(CLAIMS, MAX_CLAIMING_ADDRESSES),
+            abandoned: BTreeMap::new(),
             presence: Changes::default(),
             stopping: false,
             outputs: VecDeque::new(),
@@ -206,6 +217,10 @@ impl Hub {
                 {
                     joined.datagrams = if up { Datagrams::Up } else { Datagrams::Keyed };
                 }
+            }
+            Event::TooSlow { session } => {
+                self.end(session, FailureCode::ConnectionLost);
+                self.close(session, ClosingCode::TooSlow, "too slow");
             }
             Event::Disconnected { session } => self.end(session, FailureCode::ConnectionLost),
             Event::Backend(answers) => {
@@ -278,12 +293,10 @@ impl Hub {
         let name = match Name::parse(&hello.name) {
             Ok(name) => name,
             Err(error) => {
-                let suggestion = error.suggestion();
                 return self.refuse(
                     session,
                     Refused {
                         rule: error.kind().to_owned(),
-                        suggestion: suggestion.map(|name| name.to_string()).unwrap_or_default(),
                         ..refused(RefusalCode::NameInvalid)
                     },
                 );
@@ -320,17 +333,20 @@ impl Hub {
                 self.sessions.insert(session, other);
                 return;
             }
-            // It left while the backend was busy.
-            None => return,
+            // It left while the backend was busy; the name is its key's all the same.
+            None => {
+                if let Some(limit) = self.abandoned.remove(&session)
+                    && outcome != ClaimOutcome::Registered
+                {
+                    self.claims.give_back(&limit);
+                }
+                return;
+            }
         };
         let address = claiming.connection.address;
         if claiming.token_taken && outcome != ClaimOutcome::Registered {
             self.claims.give_back(&limit_key(address));
         }
-        let suggestion = || {
-            let free = name::suggest(&format!("{}2", claiming.name));
-            free.map(|name| name.to_string()).unwrap_or_default()
-        };
         match outcome {
             ClaimOutcome::Owned(name) => self.join(session, claiming.connection, name),
             ClaimOutcome::Registered => {
@@ -340,7 +356,6 @@ impl Hub {
                 session,
                 Refused {
                     resembles: claiming.name.to_string(),
-                    suggestion: suggestion(),
                     ..refused(RefusalCode::NameTaken)
                 },
             ),
@@ -348,7 +363,6 @@ impl Hub {
                 session,
                 Refused {
                     resembles,
-                    suggestion: suggestion(),
                     ..refused(RefusalCode::NameConfusable)
                 },
             ),
@@ -405,7 +419,9 @@ impl Hub {
             }),
         );
         self.by_key.insert(person.key, session);
-        self.by_name.insert(folded(&person.name), session);
+        if let Some(folded) = folded(&person.name) {
+            self.by_name.insert(folded, session);
+        }
         self.presence.join(person.clone());
         let joined = Joined {
             person,
@@ -458,13 +474,16 @@ impl Hub {
                 let from = joined.person.clone();
                 self.handle_private(session, from, message);
             }
-            ClientFrame::Acknowledge(up_to) => {
+            ClientFrame::Acknowledge(Acknowledge { up_to, unreadable }) => {
                 let Some(taken) = joined.inbox.acknowledge(up_to) else {
                     return self.protocol_error(session, "an acknowledgement of what was not sent");
                 };
-                let taken: Vec<_> = taken.collect();
                 for waiting in taken {
-                    self.tell_outcome(&waiting.sender, waiting.id, Ok(()));
+                    let result = match unreadable.contains(&waiting.number) {
+                        true => Err(FailureCode::Unreadable),
+                        false => Ok(()),
+                    };
+                    self.tell_outcome(&waiting.sender, waiting.id, result);
                 }
             }
             ClientFrame::Global(message) => self.handle_global(session, message),
@@ -473,7 +492,7 @@ impl Hub {
 
     fn handle_private(&mut self, session: SessionNumber, from: Person, message: PrivateMessage) {
         let id = message.id;
-        let recipient = self.by_name.get(&folded(&message.to)).copied();
+        let recipient = folded(&message.to).and_then(|to| self.by_name.get(&to).copied());
         let joined = recipient.and_then(|number| match self.sessions.get_mut(&number) {
             Some(Session::Joined(joined)) => Some((number, joined)),
             _ => None,
@@ -514,6 +533,7 @@ impl Hub {
                 self.outputs.push_back(Output::Send {
                     session: *number,
                     frames: frames.clone(),
+                    droppable: true,
                 });
             }
         }
@@ -539,6 +559,7 @@ impl Hub {
                     self.outputs.push_back(Output::Send {
                         session: *number,
                         frames: frames.clone(),
+                        droppable: false,
                     });
                 }
             }
@@ -547,12 +568,22 @@ impl Hub {
 
     /// Forgets a session; what waited for its acknowledgement failed with `code`.
     fn end(&mut self, session: SessionNumber, code: FailureCode) {
-        let Some(Session::Joined(joined)) = self.sessions.remove(&session) else {
-            return;
+        let joined = match self.sessions.remove(&session) {
+            Some(Session::Joined(joined)) => joined,
+            Some(Session::Claiming(claiming)) => {
+                if claiming.token_taken {
+                    let limit = limit_key(claiming.connection.address);
+                    self.abandoned.insert(session, limit);
+                }
+                return;
+            }
+            Some(Session::Greeting(_)) | None => return,
         };
         let Joined { person, inbox, .. } = *joined;
         self.by_key.remove(&person.key);
-        self.by_name.remove(&folded(&person.name));
+        if let Some(folded) = folded(&person.name) {
+            self.by_name.remove(&folded);
+        }
         self.presence.leave(person);
         for waiting in inbox.into_waiting() {
             self.tell_outcome(&waiting.sender, waiting.id, Err(code));
@@ -598,7 +629,11 @@ impl Hub {
 
     fn send(&mut self, session: SessionNumber, frame: ServerFrame) {
         let frames = encode(frame);
-        self.outputs.push_back(Output::Send { session, frames });
+        self.outputs.push_back(Output::Send {
+            session,
+            frames,
+            droppable: false,
+        });
     }
 }
 
@@ -607,14 +642,14 @@ fn refused(code: RefusalCode) -> Refused {
         code,
         rule: String::new(),
         resembles: String::new(),
-        suggestion: String::new(),
         retry_in_ms: 0,
     }
 }
 
-/// The form under which a name is looked up; of text that is no name, a form that no name has.
-fn folded(name: &str) -> String {
-    Name::parse(name).map_or_else(|_| String::new(), |name| name.keys().folded)
+/// The form under which a name is looked up; also of one that was registered under other Unicode tables.
+fn folded(name: &str) -> Option<String> {
+    let folded = NameKeys::of(name).folded;
+    (!folded.is_empty()).then_some(folded)
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -1,10 +1,16 @@
 //! The address that a session's datagrams come from and go to: it moves only with an authenticated
 //! newest datagram, and gets little until it has echoed a challenge.
 
+use std::time::Duration;
+
 use recado_proto::frame::{Probe, ProbeAnswer};
 
 /// How many times what an address sent it may get before it has echoed a challenge (as RFC 9000 §8).
 const AMPLIFICATION: u64 = 3;
+
+/// How long a path stays confirmed without a word from its client, which probes every 15 s: two probes and
+/// their repeats may be lost.
+const SILENCE: Duration = Duration::from_secs(45);
 
 /// A session's path. `A` is what the shell sends to.
 #[derive(Debug)]
@@ -14,17 +20,20 @@ pub(crate) struct Path<A> {
     confirmed: bool,
     received: u64,
     sent: u64,
+    /// When something last came from the address.
+    heard: Duration,
 }
 
 impl<A: Copy + PartialEq> Path<A> {
     /// An address from which a datagram has just opened.
-    pub(crate) fn new(address: A, challenge: u64) -> Self {
+    pub(crate) fn new(now: Duration, address: A, challenge: u64) -> Self {
         Self {
             address,
             challenge,
             confirmed: false,
             received: 0,
             sent: 0,
+            heard: now,
         }
     }
 
@@ -38,7 +47,8 @@ impl<A: Copy + PartialEq> Path<A> {
     }
 
     /// Counts what came from the address.
-    pub(crate) fn received(&mut self, bytes: usize) {
+    pub(crate) fn received(&mut self, now: Duration, bytes: usize) {
+        self.heard = now;
         self.received = self.received.saturating_add(bytes as u64);
     }
 
@@ -55,11 +65,23 @@ impl<A: Copy + PartialEq> Path<A> {
         may
     }
 
-    /// The answer to a probe from the address.
-    pub(crate) fn handle_probe(&mut self, probe: &Probe) -> ProbeAnswer {
-        // A challenge of 0 is a probe without one, and is never given out.
+    /// Gives the confirmation up if the client has been silent for too long. Whether it was given up.
+    pub(crate) fn expire(&mut self, now: Duration) -> bool {
+        let expired = self.confirmed && now.saturating_sub(self.heard) >= SILENCE;
+        if expired {
+            self.confirmed = false;
+        }
+        expired
+    }
+
+    /// The answer to a probe from the address. `newest` is whether nothing later has come.
+    pub(crate) fn handle_probe(&mut self, probe: &Probe, newest: bool) -> ProbeAnswer {
+        // A challenge of 0 is never given out: it says that the client has none, or that it does not hear
+        // what is sent to it.
         if probe.challenge == self.challenge {
             self.confirmed = true;
+        } else if probe.challenge == 0 && newest {
+            self.confirmed = false;
         }
         ProbeAnswer {
             nonce: probe.nonce,

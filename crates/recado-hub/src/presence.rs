@@ -11,31 +11,33 @@ use recado_proto::limits::MAX_PEOPLE_PER_FRAME;
 /// back after a restart, each tenth of a second costs one frame a person rather than one a change.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// Changes that have not been told yet.
+/// Changes that have not been told yet: of each person the last. One that was undone in between is told
+/// all the same, since someone may have got a roster in between; to those who know, it says nothing new.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
-    joined: BTreeMap<RemoteKey, Person>,
-    left: BTreeMap<RemoteKey, Person>,
+    changed: BTreeMap<RemoteKey, (Person, Change)>,
     /// When the next telling may be.
     next: Duration,
 }
 
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    Joined,
+    Left,
+}
+
 impl Changes {
     pub(crate) fn join(&mut self, person: Person) {
-        if self.left.remove(&person.key).is_none() {
-            self.joined.insert(person.key, person);
-        }
+        self.changed.insert(person.key, (person, Change::Joined));
     }
 
     pub(crate) fn leave(&mut self, person: Person) {
-        if self.joined.remove(&person.key).is_none() {
-            self.left.insert(person.key, person);
-        }
+        self.changed.insert(person.key, (person, Change::Left));
     }
 
     /// When [`take`](Self::take) will have something.
     pub(crate) fn deadline(&self) -> Option<Duration> {
-        (!self.joined.is_empty() || !self.left.is_empty()).then_some(self.next)
+        (!self.changed.is_empty()).then_some(self.next)
     }
 
     /// What is to be told now, in frames of bounded size.
@@ -44,26 +46,19 @@ impl Changes {
             return Vec::new();
         }
         self.next = now.saturating_add(INTERVAL);
-        let mut frames = vec![];
-        let mut frame = Presence::default();
-        let joined = std::mem::take(&mut self.joined)
-            .into_values()
-            .map(|p| (true, p));
-        let left = std::mem::take(&mut self.left)
-            .into_values()
-            .map(|p| (false, p));
-        for (came, person) in left.chain(joined) {
-            if frame.joined.len().saturating_add(frame.left.len()) >= MAX_PEOPLE_PER_FRAME {
-                frames.push(std::mem::take(&mut frame));
+        let mut frames = vec![Presence::default()];
+        let changed = std::mem::take(&mut self.changed).into_values();
+        for (count, (person, change)) in changed.enumerate() {
+            if count > 0 && count % MAX_PEOPLE_PER_FRAME == 0 {
+                frames.push(Presence::default());
             }
-            if came {
-                &mut frame.joined
-            } else {
-                &mut frame.left
+            if let Some(frame) = frames.last_mut() {
+                match change {
+                    Change::Joined => frame.joined.push(person),
+                    Change::Left => frame.left.push(person),
+                }
             }
-            .push(person);
         }
-        frames.push(frame);
         frames
     }
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use recado_proto::frame::{IncomingPrivate, Person, PrivateMessage};
 use recado_proto::id::{ConnectionId, MessageId, RemoteKey, SessionId};
-use recado_proto::limits::MAX_UNACKNOWLEDGED;
+use recado_proto::limits::{MAX_UNACKNOWLEDGED, MAX_UNACKNOWLEDGED_BYTES};
 use recado_proto::name::Name;
 
 use crate::hub::DatagramChecks;
@@ -74,13 +74,17 @@ pub(crate) struct Inbox {
     numbered: u64,
     /// Sent and not acknowledged, in order of number, ending in `numbered`.
     waiting: VecDeque<Waiting>,
+    /// Of those that wait.
+    bytes: usize,
 }
 
 /// A message that its recipient has not acknowledged.
 #[derive(Debug)]
 pub(crate) struct Waiting {
+    pub(crate) number: u64,
     pub(crate) sender: RemoteKey,
     pub(crate) id: MessageId,
+    bytes: usize,
 }
 
 impl Inbox {
@@ -90,13 +94,18 @@ impl Inbox {
         from: Person,
         message: PrivateMessage,
     ) -> Option<IncomingPrivate> {
-        if self.waiting.len() >= MAX_UNACKNOWLEDGED {
+        let bytes = message.envelope.len();
+        let all_bytes = self.bytes.saturating_add(bytes);
+        if self.waiting.len() >= MAX_UNACKNOWLEDGED || all_bytes > MAX_UNACKNOWLEDGED_BYTES {
             return None;
         }
         self.numbered = self.numbered.checked_add(1)?;
+        self.bytes = all_bytes;
         self.waiting.push_back(Waiting {
+            number: self.numbered,
             sender: from.key,
             id: message.id,
+            bytes,
         });
         Some(IncomingPrivate {
             number: self.numbered,
@@ -108,11 +117,13 @@ impl Inbox {
     }
 
     /// Those that an acknowledgement covers; `None` where it covers what was never sent.
-    pub(crate) fn acknowledge(&mut self, up_to: u64) -> Option<impl Iterator<Item = Waiting> + '_> {
+    pub(crate) fn acknowledge(&mut self, up_to: u64) -> Option<Vec<Waiting>> {
         let beyond = self.numbered.checked_sub(up_to)?;
         let stay = usize::try_from(beyond).unwrap_or(usize::MAX);
         let covered = self.waiting.len().saturating_sub(stay);
-        let drained = self.waiting.drain(..covered);
+        let drained: Vec<_> = self.waiting.drain(..covered).collect();
+        let bytes = drained.iter().map(|waiting| waiting.bytes).sum();
+        self.bytes = self.bytes.saturating_sub(bytes);
         Some(drained)
     }
 

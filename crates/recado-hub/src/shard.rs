@@ -2,6 +2,7 @@
 //! the hub and is commanded by it; knows nothing of sockets.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use recado_proto::datagram::{Header, Opener, Sealer};
 use recado_proto::frame::{ClientDatagram, GlobalMessage, ServerDatagram};
@@ -88,6 +89,7 @@ impl<A: Copy + PartialEq> Shard<A> {
     /// count and is answered by nothing.
     pub fn handle_datagram(
         &mut self,
+        now: Duration,
         from: A,
         datagram: &mut [u8],
         out: &mut Vec<u8>,
@@ -112,7 +114,7 @@ impl<A: Copy + PartialEq> Shard<A> {
         {
             path_lost = member.path.as_ref().is_some_and(Path::confirmed);
             let challenge = (self.random)().max(1);
-            member.path = Some(Path::new(from, challenge));
+            member.path = Some(Path::new(now, from, challenge));
         }
         // A late datagram from an address that is not the session's says nothing of where it is now.
         let path = member.path.as_mut().filter(|path| path.address() == from);
@@ -127,7 +129,7 @@ impl<A: Copy + PartialEq> Shard<A> {
             Err(_) | Ok(None) => lost(path_lost),
             Ok(Some(ClientDatagram::Global(message))) => {
                 if let Some(path) = path {
-                    path.received(length);
+                    path.received(now, length);
                 }
                 Received::Global {
                     session: member.session,
@@ -139,9 +141,9 @@ impl<A: Copy + PartialEq> Shard<A> {
                 let Some(path) = path else {
                     return lost(path_lost);
                 };
-                path.received(length);
+                path.received(now, length);
                 let before = path.confirmed();
-                let answer = path.handle_probe(&probe);
+                let answer = path.handle_probe(&probe, opened.newest);
                 let plaintext = ServerDatagram::ProbeAnswer(answer).encode();
                 if member.sealer.seal(&plaintext, out).is_err() || !path.may_send(out.len()) {
                     return lost(path_lost);
@@ -153,6 +155,15 @@ impl<A: Copy + PartialEq> Shard<A> {
                 }
             }
         }
+    }
+
+    /// Gives up the paths whose clients have been silent for too long, and names their sessions.
+    pub fn expire(&mut self, now: Duration) -> Vec<SessionNumber> {
+        let expired = self.members.values_mut().filter_map(|member| {
+            let path = member.path.as_mut()?;
+            path.expire(now).then_some(member.session)
+        });
+        expired.collect()
     }
 
     /// Seals `plaintext` for every session whose path is confirmed, and hands each datagram to `send`. `out`
@@ -181,6 +192,7 @@ mod tests {
 
     use super::*;
 
+    const NOW: Duration = Duration::from_secs(100);
     const ALICE: SessionNumber = SessionNumber(1);
     const CONNECTION: ConnectionId = ConnectionId(77);
 
@@ -222,9 +234,9 @@ mod tests {
 
     fn confirm(shard: &mut Shard<&'static str>, alice: &mut Alice, from: &'static str) {
         let mut out = Vec::new();
-        shard.handle_datagram(from, &mut alice.probe(1, 0), &mut out);
+        shard.handle_datagram(NOW, from, &mut alice.probe(1, 0), &mut out);
         let challenge = alice.answer(&out).challenge;
-        let confirmed = shard.handle_datagram(from, &mut alice.probe(2, challenge), &mut out);
+        let confirmed = shard.handle_datagram(NOW, from, &mut alice.probe(2, challenge), &mut out);
         let path = Some((ALICE, true));
         assert_eq!(confirmed, Received::Answer { to: from, path });
         assert!(alice.answer(&out).confirmed);
@@ -241,7 +253,7 @@ mod tests {
         let (mut shard, mut alice) = shard_with_alice();
         assert_eq!(reached(&mut shard), [""; 0]);
         let mut out = Vec::new();
-        let first = shard.handle_datagram("home", &mut alice.probe(1, 0), &mut out);
+        let first = shard.handle_datagram(NOW, "home", &mut alice.probe(1, 0), &mut out);
         assert_eq!(
             first,
             Received::Answer {
@@ -254,7 +266,7 @@ mod tests {
         assert_eq!(reached(&mut shard), [""; 0]);
         // A guess does not confirm.
         let guess = alice.probe(2, answer.challenge + 1);
-        shard.handle_datagram("home", &mut guess.clone(), &mut out);
+        shard.handle_datagram(NOW, "home", &mut guess.clone(), &mut out);
         assert!(!alice.answer(&out).confirmed);
         confirm(&mut shard, &mut alice, "home");
         assert_eq!(reached(&mut shard), ["home"]);
@@ -268,13 +280,13 @@ mod tests {
         confirm(&mut shard, &mut alice, "home");
         let (late, newest) = (alice.probe(3, 0), alice.probe(4, 0));
         let mut out = Vec::new();
-        let moved = shard.handle_datagram("café", &mut newest.clone(), &mut out);
+        let moved = shard.handle_datagram(NOW, "café", &mut newest.clone(), &mut out);
         let path = Some((ALICE, false));
         assert_eq!(moved, Received::Answer { to: "café", path });
         assert_eq!(reached(&mut shard), [""; 0]);
         // The late one comes from where Alice was: nothing goes back there.
         assert_eq!(
-            shard.handle_datagram("home", &mut late.clone(), &mut out),
+            shard.handle_datagram(NOW, "home", &mut late.clone(), &mut out),
             Received::Nothing
         );
         confirm(&mut shard, &mut alice, "café");
@@ -286,9 +298,9 @@ mod tests {
         let (mut shard, mut alice) = shard_with_alice();
         let recorded = alice.probe(1, 0);
         let mut out = Vec::new();
-        shard.handle_datagram("home", &mut recorded.clone(), &mut out);
+        shard.handle_datagram(NOW, "home", &mut recorded.clone(), &mut out);
         confirm(&mut shard, &mut alice, "home");
-        let replayed = shard.handle_datagram("attacker", &mut recorded.clone(), &mut out);
+        let replayed = shard.handle_datagram(NOW, "attacker", &mut recorded.clone(), &mut out);
         assert_eq!(replayed, Received::Nothing);
         assert_eq!(reached(&mut shard), ["home"]);
         assert_eq!(shard.rejected(), 1);
@@ -299,10 +311,33 @@ mod tests {
         let (mut shard, _) = shard_with_alice();
         let mut out = Vec::new();
         for mut noise in [vec![], vec![1; 40], vec![0xff; 1200], vec![0; 2000]] {
-            let received = shard.handle_datagram("attacker", &mut noise, &mut out);
+            let received = shard.handle_datagram(NOW, "attacker", &mut noise, &mut out);
             assert_eq!(received, Received::Nothing);
         }
         assert_eq!(shard.rejected(), 4);
         assert!(out.is_empty());
+    }
+
+    #[test]
+    fn a_client_that_hears_nothing_or_is_silent_gets_no_datagrams() {
+        let (mut shard, mut alice) = shard_with_alice();
+        confirm(&mut shard, &mut alice, "home");
+        let mut out = Vec::new();
+        let late = alice.probe(3, 0);
+        let deaf = shard.handle_datagram(NOW, "home", &mut alice.probe(4, 0), &mut out);
+        let path = Some((ALICE, false));
+        assert_eq!(deaf, Received::Answer { to: "home", path });
+        assert_eq!(reached(&mut shard), [""; 0]);
+        confirm(&mut shard, &mut alice, "home");
+        // What was said before it was confirmed again changes nothing.
+        shard.handle_datagram(NOW, "home", &mut late.clone(), &mut out);
+        assert_eq!(reached(&mut shard), ["home"]);
+
+        assert_eq!(shard.expire(NOW + Duration::from_secs(44)), []);
+        assert_eq!(shard.expire(NOW + Duration::from_secs(45)), [ALICE]);
+        assert_eq!(shard.expire(NOW + Duration::from_secs(99)), []);
+        assert_eq!(reached(&mut shard), [""; 0]);
+        confirm(&mut shard, &mut alice, "home");
+        assert_eq!(reached(&mut shard), ["home"]);
     }
 }

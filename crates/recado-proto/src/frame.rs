@@ -5,7 +5,7 @@ use prost::Message;
 
 use crate::framing::{FrameTooLong, encode_frame};
 use crate::id::{ConnectionId, LogId, MessageId, RemoteKey, SessionId, Signature, WrongLength};
-use crate::limits::{MAX_PEOPLE_PER_FRAME, MAX_SOFTWARE, MAX_TEXT};
+use crate::limits::{MAX_PEOPLE_PER_FRAME, MAX_SOFTWARE, MAX_TEXT, MAX_UNACKNOWLEDGED};
 use crate::wire;
 
 pub use wire::{ClosingCode, FailureCode, RefusalCode};
@@ -57,8 +57,8 @@ pub enum ClientFrame {
     DatagramConfirm(Vec<u8>),
     /// A message for one person.
     Private(PrivateMessage),
-    /// Every incoming private message up to this number has been taken.
-    Acknowledge(u64),
+    /// Incoming private messages have been taken.
+    Acknowledge(Acknowledge),
     /// A message for everyone that did not go by datagram.
     Global(GlobalMessage),
 }
@@ -143,8 +143,6 @@ pub struct Refused {
     pub rule: String,
     /// The name that stands in the way.
     pub resembles: String,
-    /// A form that would pass.
-    pub suggestion: String,
     /// When to try again, in milliseconds; 0 where waiting does not help.
     pub retry_in_ms: u64,
 }
@@ -202,6 +200,16 @@ pub struct IncomingPrivate {
     pub sent_at_ms: i64,
     /// An encoded [`Envelope`].
     pub envelope: Vec<u8>,
+}
+
+/// See [`ClientFrame::Acknowledge`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Acknowledge {
+    /// Everything up to this number has been taken,
+    pub up_to: u64,
+    /// but for these, which could not be read. At most
+    /// [`MAX_UNACKNOWLEDGED`].
+    pub unreadable: Vec<u64>,
 }
 
 /// What a private message carries, for the two people alone.
@@ -294,7 +302,9 @@ impl ClientFrame {
                 sent_at_ms: message.sent_at_ms,
                 envelope: message.envelope,
             }),
-            Self::Acknowledge(up_to) => Body::Acknowledge(wire::Acknowledge { up_to }),
+            Self::Acknowledge(Acknowledge { up_to, unreadable }) => {
+                Body::Acknowledge(wire::Acknowledge { up_to, unreadable })
+            }
             Self::Global(message) => Body::Global(message.into()),
         };
         encode_frame(out, &wire::ClientFrame { body: Some(body) })
@@ -323,7 +333,10 @@ impl ClientFrame {
                 sent_at_ms: message.sent_at_ms,
                 envelope: envelope_within_limit(message.envelope)?,
             }),
-            Body::Acknowledge(acknowledge) => Self::Acknowledge(acknowledge.up_to),
+            Body::Acknowledge(wire::Acknowledge { up_to, unreadable }) => {
+                check_length("unreadable", unreadable.len(), MAX_UNACKNOWLEDGED)?;
+                Self::Acknowledge(Acknowledge { up_to, unreadable })
+            }
             Body::Global(message) => Self::Global(message.try_into()?),
         }))
     }
@@ -350,7 +363,6 @@ impl ServerFrame {
                 code: refused.code.into(),
                 rule: refused.rule,
                 resembles: refused.resembles,
-                suggestion: refused.suggestion,
                 retry_in_ms: refused.retry_in_ms,
             }),
             Self::Roster(roster) => Body::Roster(wire::Roster {
@@ -407,7 +419,6 @@ impl ServerFrame {
                 code: refused.code(),
                 rule: at_most("rule", refused.rule, MAX_NAME_BYTES)?,
                 resembles: at_most("resembles", refused.resembles, MAX_NAME_BYTES)?,
-                suggestion: at_most("suggestion", refused.suggestion, MAX_NAME_BYTES)?,
                 retry_in_ms: refused.retry_in_ms,
             }),
             Body::Roster(roster) => Self::Roster(Roster {
@@ -427,11 +438,13 @@ impl ServerFrame {
             }),
             Body::Outcome(outcome) => Self::Outcome(Outcome {
                 id: id("id", &outcome.id)?,
-                result: match outcome.result.ok_or(Malformed::Missing("result"))? {
-                    wire::outcome::Result::Delivered(_) => Ok(()),
-                    wire::outcome::Result::Failed(code) => {
+                result: match outcome.result {
+                    Some(wire::outcome::Result::Delivered(_)) => Ok(()),
+                    Some(wire::outcome::Result::Failed(code)) => {
                         Err(FailureCode::try_from(code).unwrap_or(FailureCode::Unspecified))
                     }
+                    // A result of a later version: not delivered, as far as this one can tell.
+                    None => Err(FailureCode::Unspecified),
                 },
             }),
             Body::Global(message) => Self::Global(message.try_into()?),
@@ -679,7 +692,10 @@ mod tests {
             sent_at_ms: i64::MAX,
             envelope: Envelope::Text("Olá, B!".into()).encode(),
         }));
-        client_round_trip(ClientFrame::Acknowledge(u64::MAX));
+        client_round_trip(ClientFrame::Acknowledge(Acknowledge {
+            up_to: u64::MAX,
+            unreadable: vec![1, 300],
+        }));
         client_round_trip(ClientFrame::Global(global("Olá, todos!")));
     }
 
@@ -698,7 +714,6 @@ mod tests {
             code: RefusalCode::NameConfusable,
             rule: String::new(),
             resembles: "Al".into(),
-            suggestion: "AI2".into(),
             retry_in_ms: 1,
         }));
         let people = vec![person_named("A"), person_named("B")];

@@ -13,12 +13,16 @@ pub const MAX_TEXT: usize = 64 * 1024;
 pub const MAX_DATAGRAM: usize = 1200;
 
 /// The most people in one roster or presence frame, joined and left together. A person takes at most
-/// 172 bytes (32 characters of 4 bytes, 32 bytes of key, 12 of framing), so 700 fit a frame.
+/// 168 bytes (32 characters of 4 bytes, 32 bytes of key, 8 of framing), so 700 fit a frame.
 pub const MAX_PEOPLE_PER_FRAME: usize = 700;
 
 /// Private messages that wait for a recipient's acknowledgement; then its senders are told that it is
-/// busy. 256 of 64 KiB are 16 MiB, what a connected but sleeping laptop may cost the server.
+/// busy.
 pub const MAX_UNACKNOWLEDGED: usize = 256;
+
+/// Bytes of private messages that wait for a recipient's acknowledgement: eight of the longest. Well below
+/// what the server queues for one session, so that nobody's messages can cut a slow reader's connection.
+pub const MAX_UNACKNOWLEDGED_BYTES: usize = 512 * 1024;
 
 /// The longest name of the client's software that the server looks at, in bytes.
 pub const MAX_SOFTWARE: usize = 64;

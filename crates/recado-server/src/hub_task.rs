@@ -156,7 +156,11 @@ impl HubTask {
     async fn do_outputs(&mut self) {
         while let Some(output) = self.hub.poll_output() {
             match output {
-                Output::Send { session, frames } => self.send(session, frames),
+                Output::Send {
+                    session,
+                    frames,
+                    droppable,
+                } => self.send(session, frames, droppable),
                 Output::Close { session, reason } => {
                     tracing::info!(session = session.0, reason, "session closed");
                     if let Some(link) = self.links.remove(&session) {
@@ -185,14 +189,18 @@ impl HubTask {
         }
     }
 
-    fn send(&mut self, session: SessionNumber, frames: Arc<[u8]>) {
+    fn send(&mut self, session: SessionNumber, frames: Arc<[u8]>, droppable: bool) {
         let Some(link) = self.links.get(&session) else {
             return;
         };
+        if droppable && link.outbox.is_half_full() {
+            return;
+        }
         if link.outbox.push(frames).is_err() {
-            tracing::warn!(session = session.0, "session closed: it does not keep up");
-            // Its reader ends, and tells the hub.
-            link.outbox.end();
+            // There is room again for the hub's last word.
+            link.outbox.clear();
+            let now = self.now();
+            self.hub.handle(now, Event::TooSlow { session });
         }
     }
 

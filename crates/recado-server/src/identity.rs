@@ -40,8 +40,8 @@ pub(crate) struct ServerIdentity {
     fingerprint: Fingerprint,
     /// The certificate was issued anew for these names or addresses.
     pub(crate) reissued: bool,
-    hosts: BTreeSet<String>,
-    scope: Scope,
+    /// What leaves name; the certificate may have been issued for more.
+    names: Scope,
 }
 
 /// What the root certificate was issued for: what its name constraints permit beyond private addresses.
@@ -111,14 +111,14 @@ impl ServerIdentity {
             }
             let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
             write(folder, KEY_FILE, &key.serialize_pem())?;
-            return Self::issue(folder, key, wanted, hosts, false);
+            return Self::issue(folder, key, wanted, false);
         };
         let key = KeyPair::from_pem(&key_pem).map_err(|error| IdentityError::Damaged {
             file: KEY_FILE,
             detail: error.to_string(),
         })?;
         let Some(root_pem) = root_pem else {
-            return Self::issue(folder, key, wanted, hosts, true);
+            return Self::issue(folder, key, wanted, true);
         };
         let root = CertificateDer::from_pem_slice(root_pem.as_bytes()).map_err(|error| {
             IdentityError::Damaged {
@@ -147,10 +147,9 @@ impl ServerIdentity {
                 root_pem,
                 fingerprint,
                 reissued: false,
-                hosts: hosts.iter().cloned().collect(),
-                scope,
+                names: wanted,
             }),
-            _ => Self::issue(folder, key, wanted, hosts, true),
+            _ => Self::issue(folder, key, wanted, true),
         }
     }
 
@@ -158,7 +157,6 @@ impl ServerIdentity {
         folder: &DataFolder,
         key: KeyPair,
         mut scope: Scope,
-        hosts: &[String],
         reissued: bool,
     ) -> Result<Self, IdentityError> {
         let now = OffsetDateTime::now_utc();
@@ -180,8 +178,7 @@ impl ServerIdentity {
             root: certificate.der().clone(),
             root_pem,
             reissued,
-            hosts: hosts.iter().cloned().collect(),
-            scope,
+            names: scope,
         })
     }
 
@@ -200,7 +197,7 @@ impl ServerIdentity {
         let now = OffsetDateTime::now_utc();
         let addresses = addresses::interface_addresses();
         let mut names = Vec::new();
-        for name in &self.scope.names {
+        for name in &self.names.names {
             names.push(SanType::DnsName(name.as_str().try_into()?));
         }
         let private = addresses.iter().filter(|a| addresses::is_private(a));
@@ -208,7 +205,7 @@ impl ServerIdentity {
             IpAddr::V4(Ipv4Addr::LOCALHOST),
             IpAddr::V6(Ipv6Addr::LOCALHOST),
         ];
-        let given = self.hosts.iter().filter_map(|host| host.parse().ok());
+        let given = self.names.addresses.iter().copied();
         let named: BTreeSet<_> = private.copied().chain(loopback).chain(given).collect();
         names.extend(named.into_iter().map(SanType::IpAddress));
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;

@@ -10,6 +10,7 @@ use recado_client::trust::{
     Attempt, CertificateFault, DateFault, Failure, Notice, StoreError, TrustError, Trusted,
 };
 use recado_proto::frame::{RefusalCode, Refused};
+use recado_proto::name::{MAX_NAME, Name, suggest};
 use recado_proto::text::sanitise_line;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -244,8 +245,8 @@ pub(crate) fn session(language: Language, error: &SessionError, name: &str) -> S
     }
 }
 
-fn refusal(language: Language, refused: &Refused, name: &str) -> String {
-    let name = sanitise_line(name);
+fn refusal(language: Language, refused: &Refused, asked: &str) -> String {
+    let name = sanitise_line(asked);
     let resembles = sanitise_line(&refused.resembles);
     let mut text = match refused.code {
         RefusalCode::Version => language.text("refused-version", &[]),
@@ -273,12 +274,24 @@ fn refusal(language: Language, refused: &Refused, name: &str) -> String {
         }
         RefusalCode::Unspecified => language.text("refused-other", &[]),
     };
-    if !refused.suggestion.is_empty() {
-        let suggestion = sanitise_line(&refused.suggestion);
+    let suggestion = match refused.code {
+        RefusalCode::NameInvalid => Name::parse(asked)
+            .err()
+            .and_then(|error| error.suggestion()),
+        RefusalCode::NameTaken | RefusalCode::NameConfusable => another_name(asked),
+        _ => None,
+    };
+    if let Some(suggestion) = suggestion {
         text.push(' ');
-        text.push_str(&language.text("refused-suggestion", &[("name", &suggestion)]));
+        text.push_str(&language.text("refused-suggestion", &[("name", suggestion.as_str())]));
     }
     text
+}
+
+/// A name like this one, with a number.
+fn another_name(name: &str) -> Option<Name> {
+    let head: String = name.chars().take(MAX_NAME - 1).collect();
+    suggest(&format!("{head}2")).filter(|other| other.as_str() != name)
 }
 
 /// An error and its causes, in one line fit for a terminal.

@@ -37,7 +37,10 @@ fn the_readme_is_true_in_portuguese() {
 fn the_readme_names_the_command_that_tests() {
     // It cannot run itself; CI does nothing else.
     let ci = include_str!("../../../.ci/run");
-    for readme in [include_str!("../../../README.md"), include_str!("../../../README.pt-BR.md")] {
+    for readme in [
+        include_str!("../../../README.md"),
+        include_str!("../../../README.pt-BR.md"),
+    ] {
         assert!(readme.contains("$ cargo xtask test\n"));
     }
     assert!(ci.contains("exec cargo xtask test\n"));
@@ -57,10 +60,14 @@ fn run(readme: &str, locale: &str) {
         }
         terminals.push(page.open(&command, transcript));
         // What one shows may need what another types: all go on while the newest opens.
-        page.go_on(&mut terminals, |terminals| terminals.last().unwrap().is_open());
+        page.go_on(&mut terminals, |terminals| {
+            terminals.last().unwrap().is_open()
+        });
     }
     assert!(page.port.is_some(), "the page starts no server");
-    page.go_on(&mut terminals, |terminals| terminals.iter().all(Terminal::is_over));
+    page.go_on(&mut terminals, |terminals| {
+        terminals.iter().all(Terminal::is_over)
+    });
     // The server, which came first, ends last.
     for terminal in terminals.iter_mut().rev() {
         terminal.end();
@@ -137,7 +144,9 @@ impl Page<'_> {
             }
             if since.elapsed() > PATIENCE {
                 let waiting = terminals.iter().filter(|terminal| !terminal.is_over());
-                let waiting: Vec<_> = waiting.map(|t| (&t.command, t.transcript.front())).collect();
+                let waiting: Vec<_> = waiting
+                    .map(|t| (&t.command, t.transcript.front()))
+                    .collect();
                 panic!("never shown: {waiting:#?}");
             }
         }
@@ -275,7 +284,11 @@ fn commands(block: &str) -> Vec<(String, VecDeque<String>)> {
         let (command, transcript) = commands.last_mut().expect("a block begins with a command");
         let asked = |line: &String| line.ends_with(':') || line.ends_with("/N)");
         let answer = command.ends_with(" calc") && transcript.back().is_some_and(asked);
-        let mark = if answer { TYPED.to_string() } else { String::new() };
+        let mark = if answer {
+            TYPED.to_string()
+        } else {
+            String::new()
+        };
         transcript.push_back(format!("{mark}{line}"));
     }
     commands

@@ -419,7 +419,96 @@ fn an_incoming_private_message_is_acknowledged_when_it_was_taken() {
     let command = Command::Acknowledge(*receipt);
     story.alice.handle_command(story.now, command).unwrap();
     story.drain();
-    assert_eq!(story.frames, [ClientFrame::Acknowledge(2)]);
+    assert_eq!(story.frames, [acknowledge(2, &[])]);
+}
+
+fn acknowledge(up_to: u64, unreadable: &[u64]) -> ClientFrame {
+    let unreadable = unreadable.to_vec();
+    ClientFrame::Acknowledge(Acknowledge { up_to, unreadable })
+}
+
+#[test]
+fn what_cannot_be_read_is_said_and_never_covers_what_was_not_taken() {
+    let mut story = Story::ready(true);
+    let incoming = |story: &Story, number, envelope| {
+        ServerFrame::Private(IncomingPrivate {
+            number,
+            from: story.person("Bob"),
+            id: MessageId::from_bytes([9; 16]),
+            sent_at_ms: 5,
+            envelope,
+        })
+    };
+    // A version that does not exist: field 9.
+    let later = vec![0x4a, 0];
+    let readable = Envelope::Text("um".into()).encode();
+    story.frame(incoming(&story, 1, later.clone()));
+    assert_eq!(story.frames, [acknowledge(1, &[1])]);
+    story.frames.clear();
+    story.frame(incoming(&story, 2, readable));
+    story.frame(incoming(&story, 3, later.clone()));
+    story.frame(incoming(&story, 4, later));
+    assert_eq!(story.frames, [], "the second was not taken yet");
+    let events = story.events();
+    let receipt = events.iter().find_map(|event| match event {
+        Event::Private { receipt, .. } => Some(*receipt),
+        _ => None,
+    });
+    let command = Command::Acknowledge(receipt.unwrap());
+    story.alice.handle_command(story.now, command).unwrap();
+    story.drain();
+    assert_eq!(story.frames, [acknowledge(4, &[3, 4])]);
+}
+
+#[test]
+fn a_message_is_not_shown_again_under_another_number() {
+    let mut story = Story::ready(true);
+    story.datagram(ServerDatagram::Global(story.numbered(1, 1, "um")));
+    story.datagram(ServerDatagram::Global(story.numbered(2, 1, "um")));
+    assert_eq!(story.events().len(), 1);
+}
+
+#[test]
+fn a_link_that_is_no_longer_heard_goes_down_and_comes_back() {
+    let mut story = Story::ready(true);
+    story.wait(Duration::from_secs(18));
+    let challenges = |story: &Story| {
+        let probes = story.datagrams.iter();
+        let challenges = probes.map(|datagram| match datagram {
+            ClientDatagram::Probe(probe) => probe.challenge,
+            other => panic!("{other:?}"),
+        });
+        challenges.collect::<Vec<_>>()
+    };
+    // Three that nobody answers, then one that says so.
+    assert_eq!(challenges(&story), [99, 99, 99, 0]);
+    story.say(1, "Olá");
+    assert!(matches!(story.frames.as_slice(), [ClientFrame::Global(_)]));
+    story.datagrams.clear();
+    story.wait(Duration::from_secs(15));
+    story.confirm();
+    story.say(2, "Olá de novo");
+    assert!(matches!(
+        story.datagrams.last(),
+        Some(ClientDatagram::Global(_))
+    ));
+}
+
+#[test]
+fn answers_cannot_make_a_client_probe_without_end() {
+    let mut story = Story::begin();
+    for _ in 0..50 {
+        let Some(ClientDatagram::Probe(probe)) = story.datagrams.last().cloned() else {
+            panic!("no probe");
+        };
+        // A NAT that gives each datagram another port: never confirmed.
+        story.datagram(ServerDatagram::ProbeAnswer(ProbeAnswer {
+            nonce: probe.nonce,
+            challenge: 5,
+            confirmed: false,
+        }));
+    }
+    assert_eq!(story.datagrams.len(), 2);
 }
 
 #[test]

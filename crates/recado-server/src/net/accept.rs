@@ -29,6 +29,15 @@ use crate::tls::{Generation, client_key};
 /// From accepting to the end of the TLS handshake: a phone on a bad line needs a few round trips.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 
+/// How long a connection is silent before the system asks whether the peer is there.
+const KEEPALIVE_TIME: Duration = Duration::from_secs(30);
+
+/// Time between its questions.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long what was sent may stay without an acknowledgement of TCP's.
+const USER_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// How long a peer that was answered in the clear has to read it.
 const PLAIN_TIME: Duration = Duration::from_secs(2);
 
@@ -180,17 +189,26 @@ async fn handshake(
         return Ok(None);
     }
     stream.set_nodelay(true)?;
-    // Finds out, in two minutes, that a peer is gone without a word.
-    let keepalive = TcpKeepalive::new()
-        .with_time(Duration::from_secs(60))
-        .with_interval(Duration::from_secs(15));
-    SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+    set_liveness(&stream)?;
     let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream).await?;
     // The generation is taken once, so that configuration and leaf hash belong together.
     let generation = acceptor.tls.load_full();
     let config = generation.config_for(&start.client_hello());
     let stream = start.into_stream(config).await?;
     Ok(Some((stream, generation.leaf_hash)))
+}
+
+/// Finds out, within a minute, that a peer is gone without a word: also one that was sent something, to which
+/// keepalive alone would never come (RFC 5482).
+fn set_liveness(stream: &TcpStream) -> io::Result<()> {
+    let socket = SockRef::from(stream);
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE_TIME)
+        .with_interval(KEEPALIVE_INTERVAL);
+    socket.set_tcp_keepalive(&keepalive)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+    Ok(())
 }
 
 /// Writes, and waits for the peer to close, so that what was written is not destroyed by a reset.

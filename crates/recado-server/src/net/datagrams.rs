@@ -11,7 +11,7 @@ use recado_hub::{Event, Received, SessionNumber, Shard};
 use recado_proto::datagram::{Opener, Sealer};
 use recado_proto::limits::MAX_DATAGRAM;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::udp_socket::{Route, UdpPort};
 use crate::hub_task::ShellEvent;
@@ -21,6 +21,12 @@ const BATCH: usize = 64;
 
 /// How often rejected datagrams are reported, at most: a flood must not fill the log.
 const REPORT_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How often silent clients are looked for.
+const EXPIRY_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Datagrams that wait for room in a socket: one message to 16,384 people, 20 MiB at most.
+const MAX_BACKLOG: usize = 16_384;
 
 /// What the hub commands.
 pub(crate) enum DatagramCommand {
@@ -48,20 +54,22 @@ pub(crate) async fn run_datagrams(
     mut commands: mpsc::Receiver<DatagramCommand>,
     events: mpsc::Sender<ShellEvent>,
 ) {
+    let started = Instant::now();
     let random = || u64::from_ne_bytes(super::random());
     let mut shard: Shard<From> = Shard::new(Box::new(random));
     let mut out = Vec::with_capacity(MAX_DATAGRAM);
     // One byte more than allowed, so that what was cut is seen to be too long.
     let mut buffer = [0; MAX_DATAGRAM + 1];
     let mut pending: VecDeque<Event> = VecDeque::new();
+    let mut backlog = Backlog::default();
+    let mut turn = 0;
     let mut reported = 0;
-    let mut report = tokio::time::interval_at(Instant::now() + REPORT_INTERVAL, REPORT_INTERVAL);
-    report.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut report = interval_after(REPORT_INTERVAL);
+    let mut expiry = interval_after(EXPIRY_INTERVAL);
     loop {
-        // The hub may be waiting to command while its queue is full: commands are always taken, and
-        // what it is to learn waits here, with nothing received meanwhile.
+        // The hub may be waiting to command while its queue is full: commands are always taken, nothing here
+        // waits for anything else, and what the hub is to learn waits with nothing received meanwhile.
         tokio::select! {
-            biased;
             command = commands.recv() => match command {
                 None => return,
                 Some(DatagramCommand::Open { session, sealer, opener }) => {
@@ -69,27 +77,41 @@ pub(crate) async fn run_datagrams(
                 }
                 Some(DatagramCommand::Remove(session)) => shard.remove(session),
                 Some(DatagramCommand::FanOut(plaintext)) => {
-                    fan_out(&mut shard, &ports, &plaintext, &mut out).await;
+                    shard.fan_out(&plaintext, &mut out, |to, datagram| {
+                        backlog.send(&ports, to, datagram);
+                    });
                 }
             },
             permit = events.reserve(), if !pending.is_empty() => match (permit, pending.pop_front()) {
                 (Ok(permit), Some(event)) => permit.send(ShellEvent::Hub(event)),
                 _ => return,
             },
+            () = backlog.writable(&ports), if !backlog.is_empty() => backlog.drain(&ports),
             _ = report.tick() => {
                 let rejected = shard.rejected();
                 if rejected > reported {
                     tracing::warn!(count = rejected - reported, "datagrams rejected");
                     reported = rejected;
                 }
+                if backlog.dropped > 0 {
+                    tracing::warn!(count = backlog.dropped, "datagrams dropped: the network is full");
+                    backlog.dropped = 0;
+                }
             }
-            at = readable(&ports), if pending.is_empty() => {
+            _ = expiry.tick() => {
+                let silent = shard.expire(started.elapsed());
+                pending.extend(silent.into_iter().map(|session| Event::Path { session, up: false }));
+            }
+            at = readable(&ports, turn), if pending.is_empty() => {
+                // The next socket has the first turn after this one.
+                turn = at + 1;
                 for _ in 0..BATCH {
                     let Some(port) = ports.get(at) else { break };
                     match port.try_recv(&mut buffer) {
                         Ok((length, route)) => {
                             let Some(datagram) = buffer.get_mut(..length) else { continue };
-                            let received = shard.handle_datagram((at, route), datagram, &mut out);
+                            let now = started.elapsed();
+                            let received = shard.handle_datagram(now, (at, route), datagram, &mut out);
                             act(received, &ports, &out, &mut pending);
                         }
                         Err(error) if error.kind() == ErrorKind::WouldBlock => break,
@@ -102,17 +124,70 @@ pub(crate) async fn run_datagrams(
     }
 }
 
-/// Which of the sockets has something to receive.
-async fn readable(ports: &[UdpPort]) -> usize {
+fn interval_after(period: Duration) -> Interval {
+    let mut interval = tokio::time::interval_at(Instant::now() + period, period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+/// Which of the sockets has something to receive; `turn` is looked at first.
+async fn readable(ports: &[UdpPort], turn: usize) -> usize {
     poll_fn(|context| {
-        for (at, port) in ports.iter().enumerate() {
-            if port.poll_recv_ready(context).is_ready() {
+        for step in 0..ports.len() {
+            let at = (turn + step) % ports.len();
+            if ports
+                .get(at)
+                .is_some_and(|port| port.poll_recv_ready(context).is_ready())
+            {
                 return Poll::Ready(at);
             }
         }
         Poll::Pending
     })
     .await
+}
+
+/// Datagrams that a socket had no room for. Bounded: the oldest give way.
+#[derive(Default)]
+struct Backlog {
+    waiting: VecDeque<(From, Vec<u8>)>,
+    dropped: u64,
+}
+
+impl Backlog {
+    fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Sends now, or once there is room and what waits has gone.
+    fn send(&mut self, ports: &[UdpPort], to: From, datagram: &[u8]) {
+        if self.waiting.is_empty() && send_now(ports, &to, datagram) {
+            return;
+        }
+        if self.waiting.len() >= MAX_BACKLOG {
+            self.waiting.pop_front();
+            self.dropped += 1;
+        }
+        self.waiting.push_back((to, datagram.to_vec()));
+    }
+
+    /// Sends until there is no room.
+    fn drain(&mut self, ports: &[UdpPort]) {
+        while let Some((to, datagram)) = self.waiting.front() {
+            if !send_now(ports, to, datagram) {
+                return;
+            }
+            self.waiting.pop_front();
+        }
+    }
+
+    /// Waits for room for the first.
+    async fn writable(&self, ports: &[UdpPort]) {
+        let first = self.waiting.front().and_then(|((at, _), _)| ports.get(*at));
+        if let Some(port) = first {
+            port.writable().await;
+        }
+    }
 }
 
 fn act(received: Received<From>, ports: &[UdpPort], out: &[u8], pending: &mut VecDeque<Event>) {
@@ -139,24 +214,9 @@ fn act(received: Received<From>, ports: &[UdpPort], out: &[u8], pending: &mut Ve
     }
 }
 
+/// Whether the socket took it. What cannot be sent at all, to an address that cannot be reached, counts as taken.
 fn send_now(ports: &[UdpPort], to: &From, datagram: &[u8]) -> bool {
     let (at, route) = to;
     let sent = ports.get(*at).map(|port| port.try_send(route, datagram));
     !matches!(sent, Some(Err(error)) if error.kind() == ErrorKind::WouldBlock)
-}
-
-/// Sends to everyone; what the socket does not take at once waits for room, in order.
-async fn fan_out(shard: &mut Shard<From>, ports: &[UdpPort], plaintext: &[u8], out: &mut Vec<u8>) {
-    let mut waiting: Vec<(From, Vec<u8>)> = Vec::new();
-    shard.fan_out(plaintext, out, |to, datagram| {
-        if !waiting.is_empty() || !send_now(ports, &to, datagram) {
-            waiting.push((to, datagram.to_vec()));
-        }
-    });
-    for ((at, route), datagram) in waiting {
-        if let Some(port) = ports.get(at) {
-            // An address that cannot be reached now loses this one.
-            let _ = port.send(&route, &datagram).await;
-        }
-    }
 }

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-/// Bytes that may wait for one session: two of the longest frames and what comes with them. Who falls
-/// further behind is disconnected.
-const MAX_BYTES: usize = 1024 * 1024;
+/// Bytes that may wait for one session: the roster of as many as there may be connections, all with the longest
+/// names (16,384 × 168 bytes), the private messages that may wait, and half as much again. Who falls further behind
+/// is disconnected.
+const MAX_BYTES: usize = 5 * 1024 * 1024;
 
 /// Frames that may wait for one session, which also bounds what many small ones cost.
 const MAX_FRAMES: usize = 4096;
@@ -56,6 +57,20 @@ impl Outbox {
             queue.frames.push_back(frames);
             Ok(())
         })
+    }
+
+    /// Whether so much waits that what may be dropped is to be dropped.
+    pub(crate) fn is_half_full(&self) -> bool {
+        let queue = self.lock();
+        queue.bytes > MAX_BYTES / 2 || queue.frames.len() > MAX_FRAMES / 2
+    }
+
+    /// Drops what waits.
+    pub(crate) fn clear(&self) {
+        self.update(|queue| {
+            queue.frames = VecDeque::new();
+            queue.bytes = 0;
+        });
     }
 
     /// Lets what is there be written, then the connection be closed.
@@ -147,8 +162,13 @@ mod tests {
     #[tokio::test]
     async fn a_reader_that_does_not_keep_up_is_noticed() {
         let outbox = Outbox::default();
-        outbox.push(frames(MAX_BYTES)).unwrap();
+        outbox.push(frames(MAX_BYTES / 2)).unwrap();
+        assert!(!outbox.is_half_full());
+        outbox.push(frames(MAX_BYTES / 2)).unwrap();
+        assert!(outbox.is_half_full());
         assert!(outbox.push(frames(1)).is_err());
+        outbox.clear();
+        outbox.push(frames(MAX_BYTES)).unwrap();
         outbox.next_batch().await.unwrap();
         for _ in 0..MAX_FRAMES {
             outbox.push(frames(0)).unwrap();

@@ -1,6 +1,7 @@
 //! A chat session: two tasks, a reader and a writer, that hold nothing while it is idle.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
@@ -153,8 +154,7 @@ async fn discard(reader: &mut ReadHalf<TlsStream<TcpStream>>, outbox: &Outbox) {
 
 async fn write(mut writer: WriteHalf<TlsStream<TcpStream>>, outbox: Arc<Outbox>) {
     while let Some(batch) = outbox.next_batch().await {
-        let written = timeout(WRITE_TIME, write_batch(&mut writer, batch)).await;
-        if !matches!(written, Ok(Ok(()))) {
+        if write_batch(&mut writer, batch).await.is_err() {
             return outbox.end();
         }
     }
@@ -166,20 +166,30 @@ async fn write(mut writer: WriteHalf<TlsStream<TcpStream>>, outbox: Arc<Outbox>)
 /// Writes frames, small ones together.
 async fn write_batch(
     writer: &mut WriteHalf<TlsStream<TcpStream>>,
-    batch: std::collections::VecDeque<Arc<[u8]>>,
+    batch: VecDeque<Arc<[u8]>>,
 ) -> io::Result<()> {
-    if let [frame] = batch.as_slices().0 {
-        writer.write_all(frame).await?;
-        return writer.flush().await;
+    if let ([frame], []) = batch.as_slices() {
+        return write_all(writer, frame).await;
     }
     let mut together = Vec::with_capacity(WRITE_BATCH.min(batch.iter().map(|f| f.len()).sum()));
     for frame in batch {
         if together.len() + frame.len() > WRITE_BATCH && !together.is_empty() {
-            writer.write_all(&together).await?;
+            write_all(writer, &together).await?;
             together.clear();
         }
         together.extend_from_slice(&frame);
     }
-    writer.write_all(&together).await?;
-    writer.flush().await
+    write_all(writer, &together).await
+}
+
+/// Writes bytes; each part of them must be taken in time.
+async fn write_all(writer: &mut WriteHalf<TlsStream<TcpStream>>, bytes: &[u8]) -> io::Result<()> {
+    for part in bytes.chunks(WRITE_BATCH) {
+        let written = timeout(WRITE_TIME, async {
+            writer.write_all(part).await?;
+            writer.flush().await
+        });
+        written.await.map_err(|_| io::ErrorKind::TimedOut)??;
+    }
+    Ok(())
 }

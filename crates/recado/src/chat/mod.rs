@@ -169,10 +169,6 @@ async fn open(
             code: RefusalCode::NameInvalid,
             rule: error.kind().to_owned(),
             resembles: String::new(),
-            suggestion: error
-                .suggestion()
-                .map(|name| name.to_string())
-                .unwrap_or_default(),
             retry_in_ms: 0,
         });
         (wording::session(language, &refused, name), Exit::Refused)

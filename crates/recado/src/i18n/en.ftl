@@ -123,6 +123,7 @@ chat-failed-global = [UDP] Your message to everyone: NOT confirmed: { $why }
 failure-not_connected = nobody of that name is connected
 failure-connection_lost = the connection was lost; it may or may not have arrived
 failure-recipient_busy = too many messages are waiting for them; try again later
+failure-unreadable = their version of recado is older and cannot read it
 failure-no_echo = the server did not confirm it; it may or may not have arrived
 failure-other = the server gave a reason that this version does not know
 chat-hint-bare = Nothing was sent: begin with /udp to write to everyone, or with /tcp NAME to write to one person.

@@ -123,6 +123,7 @@ chat-failed-global = [UDP] Sua mensagem para todos: NÃO confirmada: { $why }
 failure-not_connected = ninguém com esse nome está conectado
 failure-connection_lost = a conexão caiu; pode ter chegado ou não
 failure-recipient_busy = há mensagens demais na fila dessa pessoa; tente mais tarde
+failure-unreadable = a versão do recado dessa pessoa é mais antiga e não consegue ler
 failure-no_echo = o servidor não confirmou; pode ter chegado ou não
 failure-other = o servidor deu um motivo que esta versão não conhece
 chat-hint-bare = Nada foi enviado: comece com /udp para escrever a todos, ou com /tcp NOME para escrever a uma pessoa.

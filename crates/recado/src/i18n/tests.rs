@@ -120,6 +120,7 @@ fn the_words_that_others_name_are_all_translated() {
             "not_connected",
             "connection_lost",
             "recipient_busy",
+            "unreadable",
             "no_echo",
             "other",
         ] {

@@ -1,0 +1,139 @@
+//! A running process, spoken to over pipes.
+
+use std::io::{ErrorKind, Write};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::os::unix::process::ExitStatusExt;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::lines::{Lines, Transcript};
+
+/// A process. Killed when dropped.
+pub(crate) struct Program {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    pub(crate) stdout: Lines,
+    pub(crate) stderr: Lines,
+    transcript: Transcript,
+}
+
+impl Program {
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+        let transcript = Transcript::default();
+        let stdout = Lines::read(child.stdout.take().unwrap(), "out", &transcript);
+        let stderr = Lines::read(child.stderr.take().unwrap(), "err", &transcript);
+        Self {
+            stdin: child.stdin.take(),
+            child,
+            stdout,
+            stderr,
+            transcript,
+        }
+    }
+
+    /// Enters a line.
+    pub(crate) fn enter(&mut self, line: &str) {
+        self.write(format!("{line}\n").as_bytes());
+    }
+
+    /// Writes to its standard input. One that has ended takes no more, which shows elsewhere.
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        let stdin = self.stdin.as_mut().expect("the input was ended");
+        match stdin.write_all(bytes) {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => panic!("{error}"),
+            _ => {}
+        }
+    }
+
+    /// Ends its standard input.
+    pub(crate) fn end_input(&mut self) {
+        self.stdin = None;
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().try_into().unwrap())
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(self.pid(), signal).unwrap();
+    }
+
+    /// Waits for its end, and gives the code and what was not read of its output.
+    #[track_caller]
+    pub(crate) fn end(&mut self) -> Ended {
+        // Its streams end with it, and are waited for with a deadline.
+        let stdout = self.stdout.rest();
+        let stderr = self.stderr.rest();
+        let status = self.child.wait().unwrap();
+        Ended {
+            code: code(status),
+            stdout,
+            stderr,
+            transcript: self.transcript.clone(),
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // The one process, by its id; an error is one that has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The exit code, as a shell would show it.
+fn code(status: ExitStatus) -> i32 {
+    let signal = || status.signal().map(|signal| 128 + signal);
+    status.code().or_else(signal).unwrap()
+}
+
+/// What is left of a process that has ended.
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) stdout: Vec<String>,
+    pub(crate) stderr: Vec<String>,
+    pub(crate) transcript: Transcript,
+}
+
+impl Ended {
+    /// Fails unless it ended with this code and said all of these on stderr.
+    #[track_caller]
+    pub(crate) fn says(&self, code: i32, parts: &[&str]) -> &Self {
+        assert_eq!(self.code, code, "the exit code; {}", self.transcript);
+        let stderr = self.stderr.join("\n");
+        for part in parts {
+            assert!(stderr.contains(part), "not said: {part:?} in {stderr:?}");
+        }
+        self
+    }
+
+    /// Fails unless stdout had exactly this.
+    #[track_caller]
+    pub(crate) fn shows(&self, lines: &[&str]) -> &Self {
+        assert_eq!(self.stdout, lines, "{}", self.transcript);
+        self
+    }
+}
+
+/// Runs a command to its end, with nothing on standard input.
+#[track_caller]
+pub(crate) fn run(command: &mut Command) -> Ended {
+    run_with(command, "")
+}
+
+/// Runs a command to its end, with this on standard input.
+#[track_caller]
+pub(crate) fn run_with(command: &mut Command, input: &str) -> Ended {
+    let mut program = Program::spawn(command);
+    program.write(input.as_bytes());
+    program.end_input();
+    program.end()
+}
