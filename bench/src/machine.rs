@@ -12,7 +12,9 @@ pub(crate) fn describe() -> String {
         field("/proc/cpuinfo", "model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned());
     let memory = field("/proc/meminfo", "MemTotal")
         .and_then(|value| value.strip_suffix(" kB")?.trim().parse::<u64>().ok())
-        .map_or_else(String::new, |kib| format!("{} GiB, ", kib.div_ceil(1 << 20)));
+        .map_or_else(String::new, |kib| {
+            format!("{} GiB, ", kib.div_ceil(1 << 20))
+        });
     let system = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let system = system
         .lines()

@@ -129,7 +129,11 @@ impl Session {
     }
 
     async fn probe(&mut self) -> Result<()> {
-        let interval = if self.confirmed { INTERVAL } else { FIRST_INTERVAL };
+        let interval = if self.confirmed {
+            INTERVAL
+        } else {
+            FIRST_INTERVAL
+        };
         self.next_probe = Instant::now() + interval;
         self.nonce += 1;
         let probe = ClientDatagram::Probe(Probe {
@@ -184,9 +188,7 @@ fn secret(
         tls.export_keying_material([0; EXPORTER_LENGTH], EXPORTER_LABEL, Some(&context))?;
     let secret = SessionSecret::new(exported);
     ensure!(
-        secret
-            .check(Side::Server)
-            .matches(&welcome.datagram_check),
+        secret.check(Side::Server).matches(&welcome.datagram_check),
         "the server's datagram keys differ"
     );
     Ok(secret)

@@ -171,7 +171,9 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let upper = values.get(values.len() / 2);
     let lower = values.get(values.len().saturating_sub(1) / 2);
-    upper.zip(lower).map_or(0.0, |(upper, lower)| (upper + lower) / 2.0)
+    upper
+        .zip(lower)
+        .map_or(0.0, |(upper, lower)| (upper + lower) / 2.0)
 }
 
 #[cfg(test)]

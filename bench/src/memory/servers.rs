@@ -80,12 +80,7 @@ impl Server {
     }
 
     /// Starts it. `recado` is the program that is measured as such.
-    pub(super) fn start(
-        self,
-        workshop: Workshop,
-        recado: &Path,
-        sessions: u32,
-    ) -> Result<Running> {
+    pub(super) fn start(self, workshop: Workshop, recado: &Path, sessions: u32) -> Result<Running> {
         let folder = workshop.path().to_owned();
         let folder = folder.as_path();
         if self == Self::Recado {

@@ -36,7 +36,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     }
     ensure!(
         problems.is_empty(),
-        "{} against the rules of the house, each named above with what to do",
+        "{} problems, each named above with what to do",
         problems.len()
     );
     println!("   {} packages, {} files", packages.len(), files.len());
