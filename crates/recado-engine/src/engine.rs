@@ -26,14 +26,17 @@ const MAX_HELD: usize = 4096;
 /// Global messages that are remembered as shown: 48 bytes each, twice.
 const MAX_SHOWN: usize = 4096;
 
+/// Signs with one's own identity key.
+pub type Sign = Box<dyn Fn(&[u8]) -> Signature + Send>;
+
 /// What an engine is told once.
 pub struct EngineConfig {
     /// The server's root.
     pub root: Fingerprint,
     /// One's own key.
     pub key: RemoteKey,
-    /// Signs with one's own key.
-    pub sign: Box<dyn Fn(&[u8]) -> Signature + Send>,
+    /// Signs with it.
+    pub sign: Sign,
 }
 
 /// A welcome that cannot be accepted.

@@ -20,5 +20,5 @@ mod engine;
 mod event;
 mod link;
 
-pub use engine::{Engine, EngineConfig, Output, WelcomeError};
+pub use engine::{Engine, EngineConfig, Output, Sign, WelcomeError};
 pub use event::{Command, CommandError, Event, Failure, Receipt, State, Via};

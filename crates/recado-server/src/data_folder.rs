@@ -62,6 +62,13 @@ impl DataFolder {
         self.path.join(name)
     }
 
+    /// Makes an empty file where there is none, for its owner alone: what SQLite then writes beside it is so too.
+    pub(crate) fn create(&self, name: &str) -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).write(true);
+        private(&mut options).open(self.file(name)).map(drop)
+    }
+
     /// Reads a file of the folder; `None` where there is none.
     pub(crate) fn read(&self, name: &str) -> io::Result<Option<String>> {
         match fs::read_to_string(self.file(name)) {

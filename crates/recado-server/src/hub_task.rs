@@ -173,13 +173,8 @@ impl HubTask {
                     let link = self.links.get_mut(&session);
                     if let Some(keys) = link.and_then(|link| link.secret.take()) {
                         let (secret, connection) = *keys;
-                        let (sealer, opener) = secret.into_pair(Side::Server, connection);
-                        self.command(DatagramCommand::Open {
-                            session,
-                            sealer,
-                            opener,
-                        })
-                        .await;
+                        let keys = Box::new(secret.into_pair(Side::Server, connection));
+                        self.command(DatagramCommand::Open { session, keys }).await;
                     }
                 }
                 Output::FanOut { plaintext } => {

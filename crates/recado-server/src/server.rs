@@ -36,6 +36,9 @@ const MAX_CONNECTIONS: usize = 16_384;
 /// Files that are not connections: database, sockets, logs, and some in reserve.
 const RESERVED_FILES: u64 = 128;
 
+/// The database in the data folder.
+const DATABASE_FILE: &str = "recado.db";
+
 /// Commands that may wait for the datagram task.
 const DATAGRAM_QUEUE: usize = 1024;
 
@@ -125,8 +128,14 @@ impl Server {
         }
 
         let (events, hub_events) = mpsc::channel(EVENT_QUEUE);
+        folder
+            .create(DATABASE_FILE)
+            .map_err(|source| DataFolderError::Unusable {
+                path: folder.file(DATABASE_FILE),
+                source,
+            })?;
         let answers = events.clone();
-        let backend = Backend::open(&folder.file("recado.db"), move |answers_now| {
+        let backend = Backend::open(&folder.file(DATABASE_FILE), move |answers_now| {
             // The hub gone, the answers are of no use.
             let _ = answers.blocking_send(ShellEvent::Hub(Event::Backend(answers_now)));
         })?;

@@ -69,7 +69,8 @@ impl ReplayWindow {
 }
 
 fn index(sequence: u64) -> usize {
-    usize::try_from(sequence / 64 % WORDS as u64).unwrap_or(0)
+    let word = (sequence / 64).checked_rem(WORDS as u64).unwrap_or(0);
+    usize::try_from(word).unwrap_or(0)
 }
 
 fn bit(sequence: u64) -> u64 {

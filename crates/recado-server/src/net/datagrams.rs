@@ -34,10 +34,8 @@ pub(crate) enum DatagramCommand {
     Open {
         /// The session.
         session: SessionNumber,
-        /// Owns the sequence from now on.
-        sealer: Sealer,
-        /// Owns the window from now on.
-        opener: Opener,
+        /// Own the sequence and the window from now on.
+        keys: Box<(Sealer, Opener)>,
     },
     /// Forget a session.
     Remove(SessionNumber),
@@ -72,7 +70,8 @@ pub(crate) async fn run_datagrams(
         tokio::select! {
             command = commands.recv() => match command {
                 None => return,
-                Some(DatagramCommand::Open { session, sealer, opener }) => {
+                Some(DatagramCommand::Open { session, keys }) => {
+                    let (sealer, opener) = *keys;
                     shard.add(session, sealer, opener);
                 }
                 Some(DatagramCommand::Remove(session)) => shard.remove(session),
