@@ -13,4 +13,6 @@ pub mod identity;
 pub mod session;
 pub mod trust;
 
-pub use recado_engine::{Command, CommandError, Event, Failure, Receipt, State, Via};
+pub use recado_engine::{
+    Command, CommandError, Event, Failure, LinkReport, LinkState, Receipt, State, Via,
+};

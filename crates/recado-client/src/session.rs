@@ -263,7 +263,7 @@ impl Task {
         let mut buffer = vec![0; READ_BATCH];
         let mut datagram = vec![0; MAX_DATAGRAM + 1];
         while let Some(frame) = self.incoming.frames.pop_front() {
-            self.engine.handle_frame(frame);
+            self.engine.handle_frame(self.started.elapsed(), frame);
         }
         while self.do_outputs().await {
             let deadline = self.engine.poll_timeout().map(|at| self.started + at);
@@ -315,7 +315,7 @@ impl Task {
             Ok(length) => {
                 let pushed = self.incoming.push(buffer.get(..length).unwrap_or_default());
                 while let Some(frame) = self.incoming.frames.pop_front() {
-                    self.engine.handle_frame(frame);
+                    self.engine.handle_frame(self.started.elapsed(), frame);
                 }
                 if let Err(error) = pushed {
                     self.engine.handle_disconnected(&error.to_string());

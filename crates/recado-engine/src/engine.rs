@@ -4,21 +4,31 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use recado_proto::PROTOCOL_VERSION;
-use recado_proto::datagram::{Opener, ReplayWindow, Sealer, SessionSecret, Side, Verdict};
+use recado_proto::datagram::{Opener, Sealer, SessionSecret, Side};
 use recado_proto::fingerprint::Fingerprint;
 use recado_proto::frame::{
-    Acknowledge, ClientDatagram, ClientFrame, Envelope, GlobalMessage, IncomingGlobal,
-    IncomingPrivate, Person, Presence, PrivateMessage, Probe, Roster, ServerDatagram, ServerFrame,
-    Welcome,
+    Acknowledge, ClientDatagram, ClientFrame, Envelope, GlobalMessage, GlobalRefused,
+    IncomingGlobal, IncomingPrivate, Person, Presence, PrivateMessage, Roster, ServerDatagram,
+    ServerFrame, Welcome,
 };
 use recado_proto::global;
 use recado_proto::id::{MessageId, RemoteKey, Signature};
 
-use crate::event::{Command, CommandError, Event, Failure, Receipt, State, Via};
-use crate::link::{Link, LinkState};
+use crate::event::{
+    Command, CommandError, Event, Failure, LinkReport, LinkState, Receipt, State, Via,
+};
+use crate::global_log::{Arrival, GlobalLog};
+use crate::link::{Link, Step};
 
-/// How long a global message's own echo is awaited: the longest that a phone's radio sleeps, and some.
-const ECHO_TIME: Duration = Duration::from_secs(5);
+/// How long the echo of a message that went by datagram is awaited, before it is repeated by frame and the link
+/// is put to the test: three round trips of a slow link.
+const ECHO_TIME: Duration = Duration::from_millis(300);
+
+/// The same for one that went by frame: the connection is reliable, but an overloaded server drops echoes.
+const FRAME_ECHO_TIME: Duration = Duration::from_secs(5);
+
+/// How long a global message is repeated before it counts as failed. By then TCP has given a dead connection up.
+const GIVE_UP: Duration = Duration::from_secs(90);
 
 /// Events that may be held back for [`Event::Ready`], which then comes at once.
 const MAX_HELD: usize = 4096;
@@ -75,7 +85,10 @@ pub struct Engine {
     ready: bool,
     held: Vec<Event>,
     /// Which numbers of the server's log have come.
-    log: ReplayWindow,
+    log: GlobalLog,
+    counts: Counts,
+    /// What was last told of the link.
+    told: LinkState,
     /// The latest global messages, so that none is shown again under another number.
     shown: BTreeSet<(RemoteKey, MessageId)>,
     shown_order: VecDeque<(RemoteKey, MessageId)>,
@@ -85,10 +98,30 @@ pub struct Engine {
     unreadable: BTreeSet<u64>,
     /// One's own private messages without an outcome.
     private: BTreeSet<MessageId>,
-    /// One's own global messages without an echo, and when it is given up.
-    global: BTreeMap<MessageId, Duration>,
+    /// One's own global messages without an echo.
+    global: BTreeMap<MessageId, Unconfirmed>,
     ended: bool,
     outputs: VecDeque<Output>,
+}
+
+/// One's own global message whose echo has not come.
+struct Unconfirmed {
+    message: GlobalMessage,
+    /// When it is repeated.
+    repeat_at: Duration,
+    /// When it counts as failed.
+    give_up_at: Duration,
+    /// Whether it was sent by datagram and nothing has told since that it came.
+    by_datagram: bool,
+}
+
+/// How global messages came.
+#[derive(Default)]
+struct Counts {
+    by_datagram: u64,
+    by_frame: u64,
+    repaired: u64,
+    late: u64,
 }
 
 impl Engine {
@@ -121,7 +154,13 @@ impl Engine {
             roster_complete: false,
             ready: false,
             held: Vec::new(),
-            log: ReplayWindow::default(),
+            log: GlobalLog::new(welcome.log_sequence),
+            counts: Counts::default(),
+            told: LinkState {
+                up: false,
+                down: false,
+                rtt: None,
+            },
             shown: BTreeSet::new(),
             shown_order: VecDeque::new(),
             taken: 0,
@@ -137,7 +176,7 @@ impl Engine {
     }
 
     /// Takes a frame from the server.
-    pub fn handle_frame(&mut self, frame: ServerFrame) {
+    pub fn handle_frame(&mut self, now: Duration, frame: ServerFrame) {
         if self.ended {
             return;
         }
@@ -179,7 +218,38 @@ impl Engine {
                     self.emit(Event::State { id, state });
                 }
             }
-            ServerFrame::Global(message) => self.handle_global(message, Via::Tcp),
+            ServerFrame::Global(message) => self.handle_global(now, message, Via::Tcp),
+            ServerFrame::GlobalHead(head) => {
+                // What is missing at the end of a burst was lost on the way here.
+                if self.log.learn_head(now, head) {
+                    self.link.suspect(now);
+                }
+            }
+            ServerFrame::GlobalGone(range) => {
+                for hole in self.log.give_up(now, range) {
+                    self.emit_hole(hole);
+                }
+            }
+            ServerFrame::GlobalHistory(messages) => {
+                for message in messages {
+                    if self.show_once(message.from.key, message.message.id) {
+                        let arrival = Arrival {
+                            late: false,
+                            repaired: false,
+                        };
+                        self.show_global(message, Via::Tcp, arrival, true);
+                    }
+                }
+            }
+            ServerFrame::GlobalRefused(GlobalRefused { id, retry_in_ms }) => {
+                if let Some(unconfirmed) = self.global.get_mut(&id) {
+                    unconfirmed.by_datagram = false;
+                    let wait = Duration::from_millis(retry_in_ms).min(GIVE_UP);
+                    unconfirmed.repeat_at = now.saturating_add(wait);
+                    unconfirmed.give_up_at = unconfirmed.repeat_at.saturating_add(GIVE_UP);
+                }
+            }
+            ServerFrame::ProbeHeard(nonce) => self.link.handle_heard(nonce),
             ServerFrame::Closing(closing) => self.end(Some(closing.code), closing.detail),
         }
         self.become_ready();
@@ -193,14 +263,17 @@ impl Engine {
         let Ok(opened) = self.opener.open(datagram) else {
             return;
         };
+        self.link.handle_datagram();
         match ServerDatagram::decode(opened.plaintext) {
             Err(_) | Ok(None) => {}
             Ok(Some(ServerDatagram::ProbeAnswer(answer))) => {
-                if let Some(probe) = self.link.handle_answer(now, answer) {
-                    self.send_probe(probe);
-                }
+                let probe = self.link.handle_answer(now, answer);
+                self.do_step(Step {
+                    probe,
+                    ..Step::default()
+                });
             }
-            Ok(Some(ServerDatagram::Global(message))) => self.handle_global(message, Via::Udp),
+            Ok(Some(ServerDatagram::Global(message))) => self.handle_global(now, message, Via::Udp),
         }
         self.become_ready();
     }
@@ -234,8 +307,20 @@ impl Engine {
                 sent_at_ms,
                 text,
             } => {
-                self.global.insert(id, now.saturating_add(ECHO_TIME));
-                self.send_global(id, sent_at_ms, text);
+                self.send_new_global(now, id, sent_at_ms, text);
+            }
+            Command::Link => {
+                let (probes, answers) = self.link.probes();
+                self.emit(Event::LinkReport(LinkReport {
+                    state: self.link_state(),
+                    probes,
+                    answers,
+                    by_datagram: self.counts.by_datagram,
+                    by_frame: self.counts.by_frame,
+                    repaired: self.counts.repaired,
+                    late: self.counts.late,
+                    rejected: self.opener.rejected(),
+                }));
             }
             Command::Who => {
                 let people = self.people.values().cloned().collect();
@@ -251,8 +336,12 @@ impl Engine {
         if self.ended {
             return None;
         }
-        let echoes = self.global.values().copied();
-        echoes.chain([self.link.deadline()]).min()
+        let repeats = self
+            .global
+            .values()
+            .map(|own| own.repeat_at.min(own.give_up_at));
+        let log = self.log.deadline();
+        repeats.chain(log).chain([self.link.deadline()]).min()
     }
 
     /// Does what is due.
@@ -260,15 +349,11 @@ impl Engine {
         if self.ended {
             return;
         }
-        if let Some(probe) = self.link.handle_timeout(now) {
-            self.send_probe(probe);
-        }
-        let missing = self.global.iter().filter(|(_, deadline)| **deadline <= now);
-        let missing: Vec<_> = missing.map(|(id, _)| *id).collect();
-        for id in missing {
-            self.global.remove(&id);
-            let state = State::Failed(Failure::NoEcho);
-            self.emit(Event::State { id, state });
+        let step = self.link.handle_timeout(now);
+        self.do_step(step);
+        self.repeat_globals(now);
+        if let Some(ranges) = self.log.handle_timeout(now) {
+            self.send(ClientFrame::GlobalRequest(ranges));
         }
         self.become_ready();
     }
@@ -336,21 +421,62 @@ impl Engine {
         }));
     }
 
-    fn handle_global(&mut self, incoming: IncomingGlobal, via: Via) {
-        match self.log.check(incoming.sequence) {
-            Verdict::Newest | Verdict::Late => self.log.mark(incoming.sequence),
-            Verdict::Seen | Verdict::TooOld => return,
+    fn handle_global(&mut self, now: Duration, incoming: IncomingGlobal, via: Via) {
+        let Some(arrival) = self.log.receive(now, incoming.sequence) else {
+            // A repeated echo says so much: the message is in the log.
+            self.settle_echo(&incoming);
+            return;
+        };
+        match via {
+            Via::Udp => self.counts.by_datagram = self.counts.by_datagram.saturating_add(1),
+            Via::Tcp => self.counts.by_frame = self.counts.by_frame.saturating_add(1),
         }
+        self.counts.repaired = self.counts.repaired.saturating_add(arrival.repaired.into());
+        self.counts.late = self.counts.late.saturating_add(arrival.late.into());
+        if self.show_once(incoming.from.key, incoming.message.id) {
+            self.show_global(incoming, via, arrival, false);
+        }
+        while let Some(hole) = self.log.overflow() {
+            self.emit_hole(hole);
+        }
+    }
+
+    fn show_global(
+        &mut self,
+        incoming: IncomingGlobal,
+        via: Via,
+        arrival: Arrival,
+        replayed: bool,
+    ) {
+        let verified = self.verify(&incoming);
+        let own = verified && incoming.from.key == self.config.key;
         let IncomingGlobal {
             sequence,
             from,
             message,
         } = incoming;
-        if !self.show_once(from.key, message.id) {
-            return;
+        let id = message.id;
+        self.emit(Event::Global {
+            from,
+            id,
+            sequence,
+            sent_at_ms: message.sent_at_ms,
+            text: message.text,
+            via,
+            replayed,
+            late: arrival.late,
+            verified,
+        });
+        if own {
+            self.settle(id);
         }
+    }
+
+    /// Whether a message carries the signature of the key that is remembered for its sender's name.
+    fn verify(&mut self, incoming: &IncomingGlobal) -> bool {
+        let IncomingGlobal { from, message, .. } = incoming;
         let remembered = self.remembered.entry(from.name.clone()).or_insert(from.key);
-        let verified = *remembered == from.key
+        *remembered == from.key
             && global::verify(
                 &self.config.root,
                 &from.key,
@@ -358,24 +484,21 @@ impl Engine {
                 message.sent_at_ms,
                 &message.text,
                 &message.signature,
-            );
-        // Only a true echo settles one's own message.
-        let settled =
-            verified && from.key == self.config.key && self.global.remove(&message.id).is_some();
-        self.emit(Event::Global {
-            from,
-            id: message.id,
-            sequence,
-            sent_at_ms: message.sent_at_ms,
-            text: message.text,
-            via,
-            verified,
-        });
-        if settled {
-            self.emit(Event::State {
-                id: message.id,
-                state: State::Stored,
-            });
+            )
+    }
+
+    fn settle_echo(&mut self, incoming: &IncomingGlobal) {
+        let own = incoming.from.key == self.config.key;
+        if own && self.global.contains_key(&incoming.message.id) && self.verify(incoming) {
+            self.settle(incoming.message.id);
+        }
+    }
+
+    /// One's own message is in the log.
+    fn settle(&mut self, id: MessageId) {
+        if self.global.remove(&id).is_some() {
+            let state = State::Stored;
+            self.emit(Event::State { id, state });
         }
     }
 
@@ -393,7 +516,7 @@ impl Engine {
         true
     }
 
-    fn send_global(&mut self, id: MessageId, sent_at_ms: i64, text: String) {
+    fn send_new_global(&mut self, now: Duration, id: MessageId, sent_at_ms: i64, text: String) {
         let (root, key) = (&self.config.root, &self.config.key);
         let content = global::signed_content(root, key, &id, sent_at_ms, &text);
         let message = GlobalMessage {
@@ -402,23 +525,88 @@ impl Engine {
             text,
             signature: (self.config.sign)(&content),
         };
-        if self.link.state() == LinkState::Up {
-            let plaintext = ClientDatagram::Global(message.clone()).encode();
-            let mut datagram = Vec::new();
-            if self.sealer.seal(&plaintext, &mut datagram).is_ok() {
-                self.outputs.push_back(Output::Datagram(datagram));
-                return;
-            }
+        let by_datagram = self.link.up() && self.send_datagram(&message);
+        if !by_datagram {
+            self.send(ClientFrame::Global(message.clone()));
         }
-        self.send(ClientFrame::Global(message));
+        let wait = if by_datagram {
+            ECHO_TIME
+        } else {
+            FRAME_ECHO_TIME
+        };
+        let unconfirmed = Unconfirmed {
+            message,
+            repeat_at: now.saturating_add(wait),
+            give_up_at: now.saturating_add(GIVE_UP),
+            by_datagram,
+        };
+        self.global.insert(id, unconfirmed);
     }
 
-    fn send_probe(&mut self, probe: Probe) {
+    /// Whether the message fits a datagram; it has then been sent.
+    fn send_datagram(&mut self, message: &GlobalMessage) -> bool {
+        let plaintext = ClientDatagram::Global(message.clone()).encode();
         let mut datagram = Vec::new();
-        let plaintext = ClientDatagram::Probe(probe).encode();
-        if self.sealer.seal(&plaintext, &mut datagram).is_ok() {
+        let sealed = self.sealer.seal(&plaintext, &mut datagram).is_ok();
+        if sealed {
             self.outputs.push_back(Output::Datagram(datagram));
         }
+        sealed
+    }
+
+    /// Repeats, by frame and under the same id, what has not come back; gives up what never did.
+    fn repeat_globals(&mut self, now: Duration) {
+        let (mut repeated, mut failed) = (Vec::new(), Vec::new());
+        let mut suspicious = false;
+        for (id, own) in &mut self.global {
+            if own.give_up_at <= now {
+                failed.push(*id);
+            } else if own.repeat_at <= now {
+                suspicious |= std::mem::take(&mut own.by_datagram);
+                own.repeat_at = now.saturating_add(FRAME_ECHO_TIME);
+                repeated.push(own.message.clone());
+            }
+        }
+        if suspicious {
+            self.link.suspect(now);
+        }
+        for message in repeated {
+            self.send(ClientFrame::Global(message));
+        }
+        for id in failed {
+            self.global.remove(&id);
+            let state = State::Failed(Failure::NoEcho);
+            self.emit(Event::State { id, state });
+        }
+    }
+
+    fn do_step(&mut self, step: Step) {
+        if let Some(probe) = step.probe {
+            let mut datagram = Vec::new();
+            let plaintext = ClientDatagram::Probe(probe).encode();
+            if self.sealer.seal(&plaintext, &mut datagram).is_ok() {
+                self.outputs.push_back(Output::Datagram(datagram));
+            }
+        }
+        if step.ask {
+            self.send(ClientFrame::DatagramProbe);
+        }
+        if step.lost {
+            self.send(ClientFrame::DatagramsLost);
+        }
+    }
+
+    fn link_state(&self) -> LinkState {
+        LinkState {
+            up: self.link.up(),
+            down: self.link.down(),
+            rtt: self.link.rtt(),
+        }
+    }
+
+    fn emit_hole(&mut self, hole: recado_proto::frame::Range) {
+        let (first, last) = (hole.first, hole.last);
+        self.emit(Event::Hole { first, last });
     }
 
     /// Whether they were not known to be here.
@@ -429,16 +617,25 @@ impl Engine {
         self.people.insert(person.name.clone(), person).is_none()
     }
 
+    /// Tells that the session is ready, once it is; and from then on how the link changes.
     fn become_ready(&mut self) {
-        let link = self.link.state();
-        let wait = link == LinkState::Trying && self.held.len() < MAX_HELD;
-        if self.ready || !self.roster_complete || wait {
+        let link = self.link_state();
+        if self.ready {
+            if (link.up, link.down) != (self.told.up, self.told.down) && !self.ended {
+                self.told = link;
+                self.emit(Event::Link(link));
+            }
+            return;
+        }
+        let wait = !self.link.is_decided() && self.held.len() < MAX_HELD;
+        if !self.roster_complete || wait {
             return;
         }
         self.ready = true;
+        self.told = link;
         self.outputs.push_back(Output::Event(Event::Ready {
             name: self.name.clone(),
-            datagrams: link == LinkState::Up,
+            link,
         }));
         for event in std::mem::take(&mut self.held) {
             self.emit(event);

@@ -1,5 +1,7 @@
 //! The vocabulary between the engine and whoever uses it: commands in, events out.
 
+use std::time::Duration;
+
 use recado_proto::frame::{ClosingCode, FailureCode, Person};
 use recado_proto::id::MessageId;
 use recado_proto::limits::MAX_TEXT;
@@ -29,6 +31,8 @@ pub enum Command {
     },
     /// Who is here: answered by [`Event::Roster`].
     Who,
+    /// How datagrams fare: answered by [`Event::LinkReport`].
+    Link,
     /// A private message has been taken: shown, stored, acted upon.
     Acknowledge(Receipt),
 }
@@ -45,7 +49,7 @@ impl Command {
                 length if length > MAX_TEXT => Err(CommandError::TooLong(length)),
                 _ => Ok(()),
             },
-            Self::Who | Self::Acknowledge(_) => Ok(()),
+            Self::Who | Self::Link | Self::Acknowledge(_) => Ok(()),
         }
     }
 }
@@ -71,8 +75,8 @@ pub enum Event {
     Ready {
         /// The name as registered.
         name: String,
-        /// Whether global messages go by datagram, both ways.
-        datagrams: bool,
+        /// Whether datagrams pass.
+        link: LinkState,
     },
     /// Someone came or went.
     Presence {
@@ -110,9 +114,24 @@ pub enum Event {
         text: String,
         /// What carried it here.
         via: Via,
+        /// Whether it was said before this session began.
+        replayed: bool,
+        /// Whether one with a higher number had come before.
+        late: bool,
         /// Whether it carries the signature of the key that is remembered for the sender's name.
         verified: bool,
     },
+    /// Messages to everyone that cannot be had any more: the numbers from `first` to `last`.
+    Hole {
+        /// The lowest.
+        first: u64,
+        /// The highest.
+        last: u64,
+    },
+    /// Datagrams pass, or do not pass any more, in one direction or the other.
+    Link(LinkState),
+    /// How datagrams fare.
+    LinkReport(LinkReport),
     /// What became of a message of one's own.
     State {
         /// The message.
@@ -134,6 +153,38 @@ pub enum Event {
         /// More, in English.
         detail: String,
     },
+}
+
+/// Whether datagrams pass.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LinkState {
+    /// To the server: one's own global messages go by datagram.
+    pub up: bool,
+    /// From the server: others' come by datagram.
+    pub down: bool,
+    /// The smoothed round-trip time, where it is known.
+    pub rtt: Option<Duration>,
+}
+
+/// How datagrams fared since the session began.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LinkReport {
+    /// Now.
+    pub state: LinkState,
+    /// Probes sent.
+    pub probes: u64,
+    /// Answers to them that came.
+    pub answers: u64,
+    /// Global messages that came by datagram.
+    pub by_datagram: u64,
+    /// Global messages that came by frame.
+    pub by_frame: u64,
+    /// Of all, those that were missing and asked for.
+    pub repaired: u64,
+    /// Of all, those that came after one with a higher number.
+    pub late: u64,
+    /// Datagrams that did not authenticate, or came twice.
+    pub rejected: u64,
 }
 
 /// Stands for a private message to be acknowledged. Acknowledging covers all that came before it.

@@ -18,7 +18,10 @@
 
 mod engine;
 mod event;
+mod global_log;
 mod link;
 
 pub use engine::{Engine, EngineConfig, Output, Sign, WelcomeError};
-pub use event::{Command, CommandError, Event, Failure, Receipt, State, Via};
+pub use event::{
+    Command, CommandError, Event, Failure, LinkReport, LinkState, Receipt, State, Via,
+};

@@ -1,102 +1,215 @@
-//! The datagram link: confirming that datagrams pass in both directions, and keeping the way open.
+//! The datagram link: whether datagrams pass, in each direction by itself, found out by probing.
+//!
+//! A probe is answered by datagram, which proves both directions; where it asks for a report, a frame says
+//! that it came, which proves the one. A *burst* of probes decides: at the beginning, and whenever something
+//! that went by datagram did not come. While a direction is blocked, it is tried again, ever more rarely.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use recado_proto::frame::{Probe, ProbeAnswer};
 
-/// Time between probes while the first second lasts: five round trips of a good Wi-Fi, and few enough to cost
-/// nothing. Also the least time between probes that answers call for, so that a NAT that changes its mind
-/// with each datagram cannot make both sides play ping-pong.
-const FIRST_INTERVAL: Duration = Duration::from_millis(100);
+/// The first burst: ten probes in a second, after which messages go over TCP until a later probe passes.
+const FIRST_BURST: Burst = Burst {
+    interval: Duration::from_millis(100),
+    length: Duration::from_secs(1),
+};
 
-/// When the first confirmation is given up, and messages go over TCP until a later probe passes.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Later bursts: ten probes in half a second. Together with the wait for what did not come, a block is noticed
+/// within a second; where half of all datagrams are lost, ten probes all go without an answer once in 18 times.
+const LATER_BURST: Burst = Burst {
+    interval: Duration::from_millis(50),
+    length: Duration::from_millis(500),
+};
 
-/// Time between probes while the link is up, and between attempts while it is down: below the 30 s after which
-/// many NATs forget a UDP binding (RFC 4787 §4.3 asks for two minutes).
-const INTERVAL: Duration = Duration::from_secs(15);
+/// The least time between probes that answers call for, so that a NAT that changes its mind with each datagram
+/// cannot make both sides play ping-pong.
+const CALLED_INTERVAL: Duration = Duration::from_millis(50);
 
-/// When a probe that was not answered is repeated while the link is up.
-const REPEAT: Duration = Duration::from_secs(1);
+/// Time between probes while the link is open: below the 30 s after which many NATs forget a UDP binding (RFC
+/// 4787 §4.3 asks for two minutes), and a third of the time after which the server gives a silent path up.
+const KEEP_OPEN: Duration = Duration::from_secs(15);
 
-/// Probes in a row without an answer after which the link is down.
-const UNANSWERED: u32 = 3;
+/// How long such a probe may go without an answer before a burst decides.
+const ANSWER_TIME: Duration = Duration::from_millis(500);
+
+/// The first time between attempts while a direction is blocked; it doubles, up to [`KEEP_OPEN`].
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+
+/// Probes whose time is remembered for their answers.
+const MAX_REMEMBERED: usize = 32;
+
+/// How a burst goes.
+#[derive(Clone, Copy, Debug)]
+struct Burst {
+    interval: Duration,
+    length: Duration,
+}
 
 /// The link as the client knows it.
 #[derive(Debug)]
 pub(crate) struct Link {
-    state: LinkState,
+    /// To the server.
+    up: bool,
+    /// From the server.
+    down: bool,
+    /// The burst under way, and when it decides.
+    burst: Option<(Burst, Duration)>,
+    /// What was heard since the burst began.
+    heard: Heard,
     nonce: u64,
-    /// The last challenge; 0 before the first, and when nothing is heard any more.
+    /// The last challenge; 0 before the first.
     challenge: u64,
     next_probe: Duration,
-    /// Probes since the last answer.
-    unanswered: u32,
-    /// Before this, an answer calls for no probe: the next one comes by itself.
+    /// Before this, an answer calls for no probe.
     next_called: Duration,
-    /// When the first confirmation is given up.
-    patience: Duration,
+    /// Time to the next attempt while a direction is blocked.
+    retry: Duration,
+    /// The latest probes: nonce and time.
+    sent: VecDeque<(u64, Duration)>,
+    probes: u64,
+    answers: u64,
+    rtt: Option<Duration>,
 }
 
-/// How far it has come.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum LinkState {
-    /// Not confirmed yet.
-    Trying,
-    /// Given up for now; still probed.
-    Down,
-    /// Datagrams pass both ways.
-    Up,
+#[derive(Debug, Default, Clone, Copy)]
+struct Heard {
+    /// A probe reached the server.
+    report: bool,
+    /// A datagram came from the server.
+    datagram: bool,
+}
+
+/// What a step of the link asks for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Step {
+    /// Send this.
+    pub(crate) probe: Option<Probe>,
+    /// Tell the server, by frame, that its datagrams do not arrive.
+    pub(crate) lost: bool,
+    /// Ask, by frame, for a datagram.
+    pub(crate) ask: bool,
 }
 
 impl Link {
-    /// A link whose first probe is due now.
+    /// A link whose first burst begins now.
     pub(crate) fn new(now: Duration) -> Self {
         Self {
-            state: LinkState::Trying,
+            up: false,
+            down: false,
+            burst: Some((FIRST_BURST, now.saturating_add(FIRST_BURST.length))),
+            heard: Heard::default(),
             nonce: 0,
             challenge: 0,
             next_probe: now,
-            unanswered: 0,
             next_called: now,
-            patience: now.saturating_add(PATIENCE),
+            retry: FIRST_RETRY,
+            sent: VecDeque::new(),
+            probes: 0,
+            answers: 0,
+            rtt: None,
         }
     }
 
-    pub(crate) fn state(&self) -> LinkState {
-        self.state
+    /// Whether datagrams reach the server.
+    pub(crate) fn up(&self) -> bool {
+        self.up
+    }
+
+    /// Whether datagrams from the server come.
+    pub(crate) fn down(&self) -> bool {
+        self.down
+    }
+
+    /// Whether the first burst has decided.
+    pub(crate) fn is_decided(&self) -> bool {
+        self.burst.is_none() || self.up && self.down
+    }
+
+    /// The smoothed round-trip time (RFC 6298 §2).
+    pub(crate) fn rtt(&self) -> Option<Duration> {
+        self.rtt
+    }
+
+    /// Probes sent, and answers to them that came.
+    pub(crate) fn probes(&self) -> (u64, u64) {
+        (self.probes, self.answers)
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub(crate) fn deadline(&self) -> Duration {
-        match self.state {
-            LinkState::Trying => self.next_probe.min(self.patience),
-            LinkState::Down | LinkState::Up => self.next_probe,
+        match self.burst {
+            Some((_, decides)) => self.next_probe.min(decides),
+            None => self.next_probe,
         }
     }
 
-    /// What is to be sent now.
-    pub(crate) fn handle_timeout(&mut self, now: Duration) -> Option<Probe> {
-        if self.state == LinkState::Trying && now >= self.patience {
-            self.state = LinkState::Down;
+    /// Something that went by datagram did not come: a burst finds out why, unless one is under way.
+    pub(crate) fn suspect(&mut self, now: Duration) {
+        if self.burst.is_none() && (self.up || self.down) {
+            self.begin_burst(now);
         }
-        if now < self.next_probe {
-            return None;
+    }
+
+    /// Does what is due.
+    pub(crate) fn handle_timeout(&mut self, now: Duration) -> Step {
+        let mut step = Step::default();
+        if let Some((_, decides)) = self.burst
+            && decides <= now
+        {
+            self.burst = None;
+            step.lost = self.down && !self.heard.datagram;
+            self.up = self.heard.report;
+            self.down &= self.heard.datagram;
+            self.retry = FIRST_RETRY;
+            self.next_probe = now.saturating_add(self.retry);
+        } else if self.next_probe <= now {
+            if self.burst.is_none() && self.up && self.down && self.unanswered(now) {
+                self.begin_burst(now);
+            }
+            // Should none of the probes arrive, their answers say nothing of the other direction.
+            step.ask = self.burst.is_some() && self.down;
+            step.probe = Some(self.probe(now));
         }
-        if self.state == LinkState::Up && self.unanswered >= UNANSWERED {
-            // The server, if it hears this, learns that nothing is heard from it.
-            self.state = LinkState::Down;
-            self.challenge = 0;
+        step
+    }
+
+    /// A datagram from the server has opened.
+    pub(crate) fn handle_datagram(&mut self) {
+        self.heard.datagram = true;
+    }
+
+    /// The server says that a probe came.
+    pub(crate) fn handle_heard(&mut self, nonce: u64) {
+        // One from before the burst says nothing of now.
+        if nonce <= self.nonce && self.sent.iter().any(|(sent, _)| *sent == nonce) {
+            self.heard.report = true;
+            self.up = true;
         }
-        Some(self.probe(now))
     }
 
     /// Takes an answer; what it asks for is to be sent now.
     pub(crate) fn handle_answer(&mut self, now: Duration, answer: ProbeAnswer) -> Option<Probe> {
-        self.unanswered = 0;
+        // Asked for by frame: it has been heard, and says nothing else.
+        if answer.nonce == 0 {
+            return None;
+        }
+        if let Some(at) = self
+            .sent
+            .iter()
+            .position(|(nonce, _)| *nonce == answer.nonce)
+            && let Some((_, sent)) = self.sent.remove(at)
+        {
+            self.answers = self.answers.saturating_add(1);
+            self.measure(now.saturating_sub(sent));
+        }
+        self.heard.report = true;
+        self.up = true;
         if answer.confirmed {
-            self.state = LinkState::Up;
-            self.next_probe = now.saturating_add(INTERVAL);
+            (self.up, self.down) = (true, true);
+            self.burst = None;
+            self.retry = FIRST_RETRY;
+            self.next_probe = now.saturating_add(KEEP_OPEN);
             return None;
         }
         // An old answer asks again for what was echoed already.
@@ -108,22 +221,56 @@ impl Link {
             self.next_probe = self.next_probe.min(self.next_called);
             return None;
         }
-        self.next_called = now.saturating_add(FIRST_INTERVAL);
+        self.next_called = now.saturating_add(CALLED_INTERVAL);
         Some(self.probe(now))
     }
 
+    fn begin_burst(&mut self, now: Duration) {
+        self.burst = Some((LATER_BURST, now.saturating_add(LATER_BURST.length)));
+        self.heard = Heard::default();
+        self.sent.clear();
+        self.next_probe = now;
+    }
+
+    /// Whether the last probe was due for an answer.
+    fn unanswered(&self, now: Duration) -> bool {
+        let last = self.sent.back();
+        last.is_some_and(|(_, sent)| now.saturating_sub(*sent) >= ANSWER_TIME)
+    }
+
     fn probe(&mut self, now: Duration) -> Probe {
-        let interval = match self.state {
-            LinkState::Trying => FIRST_INTERVAL,
-            LinkState::Up => REPEAT,
-            LinkState::Down => INTERVAL,
+        let open = self.up && self.down;
+        let interval = match self.burst {
+            Some((burst, _)) => burst.interval,
+            None if open => ANSWER_TIME,
+            None => {
+                self.retry = self.retry.saturating_mul(2).min(KEEP_OPEN);
+                self.retry
+            }
         };
         self.next_probe = now.saturating_add(interval);
-        self.unanswered = self.unanswered.saturating_add(1);
+        self.probes = self.probes.saturating_add(1);
         self.nonce = self.nonce.wrapping_add(1);
+        if self.sent.len() >= MAX_REMEMBERED {
+            self.sent.pop_front();
+        }
+        self.sent.push_back((self.nonce, now));
         Probe {
             nonce: self.nonce,
             challenge: self.challenge,
+            // A probe that only keeps the way open needs no frame.
+            report: self.burst.is_some() || !open,
         }
+    }
+
+    fn measure(&mut self, sample: Duration) {
+        self.rtt = Some(match self.rtt {
+            None => sample,
+            Some(rtt) => rtt
+                .saturating_mul(7)
+                .saturating_add(sample)
+                .checked_div(8)
+                .unwrap_or(sample),
+        });
     }
 }

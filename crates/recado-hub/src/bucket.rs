@@ -32,7 +32,23 @@ impl Bucket {
     /// # Errors
     /// How long until there will be one.
     pub fn take(&mut self, now: Duration, config: &BucketConfig) -> Result<(), Duration> {
-        let full_at = self.full_at.max(now).saturating_add(config.interval);
+        self.take_many(now, config, 1)
+    }
+
+    /// Takes tokens together, or none of them.
+    ///
+    /// # Errors
+    /// How long until there will be as many; of more than a bucket holds there never are.
+    pub fn take_many(
+        &mut self,
+        now: Duration,
+        config: &BucketConfig,
+        tokens: u32,
+    ) -> Result<(), Duration> {
+        let full_at = self
+            .full_at
+            .max(now)
+            .saturating_add(config.interval.saturating_mul(tokens));
         let wait = full_at.saturating_sub(now.saturating_add(config.fill_time()));
         if !wait.is_zero() {
             return Err(wait);

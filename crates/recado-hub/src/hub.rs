@@ -8,8 +8,8 @@ use std::time::Duration;
 use recado_proto::PROTOCOL_VERSION;
 use recado_proto::datagram::{Check, MAX_PLAINTEXT};
 use recado_proto::frame::{
-    Acknowledge, ClientFrame, Closing, ClosingCode, FailureCode, GlobalMessage, Hello,
-    IncomingGlobal, Outcome, Person, PrivateMessage, RefusalCode, Refused, Roster, ServerDatagram,
+    Acknowledge, ClientFrame, Closing, ClosingCode, FailureCode, GlobalMessage, GlobalRefused,
+    Hello, Outcome, Person, PrivateMessage, Range, RefusalCode, Refused, Roster, ServerDatagram,
     ServerFrame, Welcome,
 };
 use recado_proto::id::{ConnectionId, LogId, RemoteKey, SessionId};
@@ -18,7 +18,8 @@ use recado_proto::name::{Name, NameKeys};
 
 use crate::admission::{CLAIMS, MAX_CLAIMING_ADDRESSES, Registration, limit_key};
 use crate::backend::{BackendAnswer, BackendRequest, ClaimOutcome};
-use crate::bucket::Buckets;
+use crate::bucket::{Bucket, BucketConfig, Buckets};
+use crate::global_log::GlobalLog;
 use crate::presence::Changes;
 use crate::session::{
     Claiming, Connection, Datagrams, Greeting, Inbox, Joined, Session, SessionNumber,
@@ -27,6 +28,13 @@ use crate::session::{
 /// How long a connection may stay silent before its Hello. A phone on a bad line needs a few seconds.
 const GREETING_TIME: Duration = Duration::from_secs(10);
 
+/// How long after a global message everyone is told how far the log has come. Half of the 500 ms within which a lost
+/// tail is to show: the rest is for the way.
+const HEAD_TIME: Duration = Duration::from_millis(250);
+
+/// Bytes of text that cost one token more: about what a datagram holds.
+const TEXT_PER_TOKEN: usize = 1024;
+
 /// What the hub is told once.
 #[derive(Clone, Debug)]
 pub struct HubConfig {
@@ -34,6 +42,8 @@ pub struct HubConfig {
     pub registration: Registration,
     /// The log of global messages, drawn at random at every start: continuity is lost with the process.
     pub log: LogId,
+    /// What one person may say to everyone.
+    pub globals: BucketConfig,
 }
 
 /// The two proofs of a session's datagram keys, derived by the shell from the TLS exporter.
@@ -84,6 +94,13 @@ pub enum Event {
         /// The message.
         message: GlobalMessage,
     },
+    /// A probe that asks for a report came by datagram.
+    ProbeHeard {
+        /// Its session.
+        session: SessionNumber,
+        /// The probe's.
+        nonce: u64,
+    },
     /// Datagrams to the session are confirmed to arrive, or not any more.
     Path {
         /// The session.
@@ -133,6 +150,16 @@ pub enum Output {
         /// The session.
         session: SessionNumber,
     },
+    /// The session's datagrams do not arrive: its path is to be confirmed anew.
+    DatagramsLost {
+        /// The session.
+        session: SessionNumber,
+    },
+    /// Send a datagram along the session's path, if it is confirmed.
+    ProbeBack {
+        /// The session.
+        session: SessionNumber,
+    },
     /// Seal this for everyone whose path is confirmed.
     FanOut {
         /// The plaintext of a datagram.
@@ -143,7 +170,9 @@ pub enum Output {
 /// The server's decisions.
 pub struct Hub {
     config: HubConfig,
-    log_sequence: u64,
+    log: GlobalLog,
+    /// When everyone is told how far the log has come, if there is news.
+    head_due: Option<Duration>,
     sessions: BTreeMap<SessionNumber, Session>,
     /// When patience with each greeting ends, in order; those that have gone on are still in it.
     greetings: VecDeque<(Duration, SessionNumber)>,
@@ -159,12 +188,22 @@ pub struct Hub {
     outputs: VecDeque<Output>,
 }
 
+impl HubConfig {
+    /// What one person may say to everyone unless the operator says otherwise: 100 messages at once, then 20 a second;
+    /// more than a person types, and few enough that a program that runs wild drowns nobody.
+    pub const GLOBALS: BucketConfig = BucketConfig {
+        burst: 100,
+        interval: Duration::from_millis(50),
+    };
+}
+
 impl Hub {
     /// A hub with nobody in it.
     pub fn new(config: HubConfig) -> Self {
         Self {
+            log: GlobalLog::new(config.log),
             config,
-            log_sequence: 0,
+            head_due: None,
             sessions: BTreeMap::new(),
             greetings: VecDeque::new(),
             by_key: BTreeMap::new(),
@@ -205,12 +244,17 @@ impl Hub {
                     .insert(session, Session::Greeting(Greeting { connection }));
             }
             Event::Frame { session, frame } => self.handle_frame(now, session, frame),
+            Event::ProbeHeard { session, nonce } => {
+                if let Some(Session::Joined(_)) = self.sessions.get(&session) {
+                    self.send(session, ServerFrame::ProbeHeard(nonce));
+                }
+            }
             Event::Malformed { session, detail } => {
                 if self.sessions.contains_key(&session) {
                     self.protocol_error(session, &detail);
                 }
             }
-            Event::Datagram { session, message } => self.handle_global(session, message),
+            Event::Datagram { session, message } => self.handle_global(now, session, message),
             Event::Path { session, up } => {
                 if let Some(Session::Joined(joined)) = self.sessions.get_mut(&session)
                     && !matches!(joined.datagrams, Datagrams::Unconfirmed(_))
@@ -237,7 +281,12 @@ impl Hub {
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub fn poll_timeout(&self) -> Option<Duration> {
         let greeting = self.greetings.front().map(|(deadline, _)| *deadline);
-        greeting.into_iter().chain(self.presence.deadline()).min()
+        let presence = self.presence.deadline();
+        greeting
+            .into_iter()
+            .chain(presence)
+            .chain(self.head_due)
+            .min()
     }
 
     /// Does what is due.
@@ -249,6 +298,10 @@ impl Hub {
             if let Some(Session::Greeting(_)) = self.sessions.get(&session) {
                 self.protocol_error(session, "no Hello in time");
             }
+        }
+        if self.head_due.is_some_and(|due| due <= now) {
+            self.head_due = None;
+            self.tell_everyone(ServerFrame::GlobalHead(self.log.sequence()));
         }
         self.tell_presence(now);
     }
@@ -271,7 +324,7 @@ impl Hub {
             }
             (Some(Session::Joined(joined)), frame) => {
                 self.sessions.insert(session, Session::Joined(joined));
-                self.handle_joined(session, frame);
+                self.handle_joined(now, session, frame);
             }
             (Some(other), _) => {
                 self.sessions.insert(session, other);
@@ -414,8 +467,8 @@ impl Hub {
                 connection: connection.id,
                 datagram_check: connection.checks.server.as_bytes().to_vec(),
                 name: person.name.clone(),
-                log: self.config.log,
-                log_sequence: self.log_sequence,
+                log: self.log.id,
+                log_sequence: self.log.sequence(),
             }),
         );
         self.by_key.insert(person.key, session);
@@ -427,10 +480,15 @@ impl Hub {
             person,
             datagrams: Datagrams::Unconfirmed(connection.checks),
             inbox: Inbox::default(),
+            globals: Bucket::default(),
         };
         self.sessions
             .insert(session, Session::Joined(Box::new(joined)));
         self.send_roster(session);
+        let latest = self.log.latest();
+        if !latest.is_empty() {
+            self.send(session, ServerFrame::GlobalHistory(latest));
+        }
     }
 
     fn send_roster(&mut self, session: SessionNumber) {
@@ -452,7 +510,7 @@ impl Hub {
         }
     }
 
-    fn handle_joined(&mut self, session: SessionNumber, frame: ClientFrame) {
+    fn handle_joined(&mut self, now: Duration, session: SessionNumber, frame: ClientFrame) {
         let Some(Session::Joined(joined)) = self.sessions.get_mut(&session) else {
             return;
         };
@@ -486,7 +544,19 @@ impl Hub {
                     self.tell_outcome(&waiting.sender, waiting.id, result);
                 }
             }
-            ClientFrame::Global(message) => self.handle_global(session, message),
+            ClientFrame::Global(message) => self.handle_global(now, session, message),
+            ClientFrame::GlobalRequest(ranges) => self.repair(session, &ranges),
+            ClientFrame::DatagramProbe => {
+                if matches!(joined.datagrams, Datagrams::Up) {
+                    self.outputs.push_back(Output::ProbeBack { session });
+                }
+            }
+            ClientFrame::DatagramsLost => {
+                if matches!(joined.datagrams, Datagrams::Up) {
+                    joined.datagrams = Datagrams::Keyed;
+                    self.outputs.push_back(Output::DatagramsLost { session });
+                }
+            }
         }
     }
 
@@ -508,16 +578,25 @@ impl Hub {
         self.send(session, ServerFrame::Outcome(Outcome { id, result }));
     }
 
-    fn handle_global(&mut self, session: SessionNumber, message: GlobalMessage) {
-        let Some(Session::Joined(joined)) = self.sessions.get(&session) else {
+    fn handle_global(&mut self, now: Duration, session: SessionNumber, message: GlobalMessage) {
+        let Some(Session::Joined(joined)) = self.sessions.get_mut(&session) else {
             return;
         };
-        self.log_sequence = self.log_sequence.saturating_add(1);
-        let incoming = IncomingGlobal {
-            sequence: self.log_sequence,
-            from: joined.person.clone(),
-            message,
-        };
+        let id = message.id;
+        // Its sender did not see it come back and has repeated it.
+        if let Some(known) = self.log.find(&joined.person.key, &id) {
+            let echo = ServerFrame::Global(known.clone());
+            return self.send(session, echo);
+        }
+        let cost = u32::try_from(message.text.len() / TEXT_PER_TOKEN).unwrap_or(u32::MAX);
+        let cost = cost.saturating_add(1);
+        if let Err(wait) = joined.globals.take_many(now, &self.config.globals, cost) {
+            let retry_in_ms = millis(wait).saturating_add(1);
+            let refused = GlobalRefused { id, retry_in_ms };
+            return self.send(session, ServerFrame::GlobalRefused(refused));
+        }
+        let incoming = self.log.append(joined.person.clone(), message);
+        self.head_due.get_or_insert(now.saturating_add(HEAD_TIME));
         let plaintext = ServerDatagram::Global(incoming.clone()).encode();
         let by_datagram = plaintext.len() <= MAX_PLAINTEXT;
         if by_datagram {
@@ -539,6 +618,22 @@ impl Hub {
         }
     }
 
+    /// Sends what is asked for, and says what is not kept any more.
+    fn repair(&mut self, session: SessionNumber, ranges: &[Range]) {
+        let (found, gone) = self.log.answer(ranges);
+        for message in found {
+            let frames = encode(ServerFrame::Global(message.clone()));
+            self.outputs.push_back(Output::Send {
+                session,
+                frames,
+                droppable: true,
+            });
+        }
+        for range in gone {
+            self.send(session, ServerFrame::GlobalGone(range));
+        }
+    }
+
     /// Tells a message's sender what became of it, if they are here.
     fn tell_outcome(
         &mut self,
@@ -553,15 +648,19 @@ impl Hub {
 
     fn tell_presence(&mut self, now: Duration) {
         for presence in self.presence.take(now) {
-            let frames = encode(ServerFrame::Presence(presence));
-            for (number, session) in &self.sessions {
-                if matches!(session, Session::Joined(_)) {
-                    self.outputs.push_back(Output::Send {
-                        session: *number,
-                        frames: frames.clone(),
-                        droppable: false,
-                    });
-                }
+            self.tell_everyone(ServerFrame::Presence(presence));
+        }
+    }
+
+    fn tell_everyone(&mut self, frame: ServerFrame) {
+        let frames = encode(frame);
+        for (number, session) in &self.sessions {
+            if matches!(session, Session::Joined(_)) {
+                self.outputs.push_back(Output::Send {
+                    session: *number,
+                    frames: frames.clone(),
+                    droppable: false,
+                });
             }
         }
     }

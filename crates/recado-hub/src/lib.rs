@@ -19,6 +19,7 @@
 mod admission;
 mod backend;
 mod bucket;
+mod global_log;
 mod hub;
 mod path;
 mod presence;

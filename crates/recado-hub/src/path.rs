@@ -46,6 +46,21 @@ impl<A: Copy + PartialEq> Path<A> {
         self.confirmed
     }
 
+    /// Gives the confirmation up; a new challenge is to be echoed.
+    pub(crate) fn unconfirm(&mut self, challenge: u64) {
+        self.confirmed = false;
+        self.challenge = challenge;
+    }
+
+    /// What proves to the client that datagrams come.
+    pub(crate) fn answer(&self, nonce: u64) -> ProbeAnswer {
+        ProbeAnswer {
+            nonce,
+            challenge: self.challenge,
+            confirmed: self.confirmed,
+        }
+    }
+
     /// Counts what came from the address.
     pub(crate) fn received(&mut self, now: Duration, bytes: usize) {
         self.heard = now;
@@ -65,28 +80,17 @@ impl<A: Copy + PartialEq> Path<A> {
         may
     }
 
-    /// Gives the confirmation up if the client has been silent for too long. Whether it was given up.
-    pub(crate) fn expire(&mut self, now: Duration) -> bool {
-        let expired = self.confirmed && now.saturating_sub(self.heard) >= SILENCE;
-        if expired {
-            self.confirmed = false;
-        }
-        expired
+    /// Whether it is confirmed and its client has been silent for too long.
+    pub(crate) fn is_stale(&self, now: Duration) -> bool {
+        self.confirmed && now.saturating_sub(self.heard) >= SILENCE
     }
 
-    /// The answer to a probe from the address. `newest` is whether nothing later has come.
-    pub(crate) fn handle_probe(&mut self, probe: &Probe, newest: bool) -> ProbeAnswer {
-        // A challenge of 0 is never given out: it says that the client has none, or that it does not hear
-        // what is sent to it.
+    /// The answer to a probe from the address. A challenge of 0 is a probe without one, and is never given
+    /// out.
+    pub(crate) fn handle_probe(&mut self, probe: &Probe) -> ProbeAnswer {
         if probe.challenge == self.challenge {
             self.confirmed = true;
-        } else if probe.challenge == 0 && newest {
-            self.confirmed = false;
         }
-        ProbeAnswer {
-            nonce: probe.nonce,
-            challenge: self.challenge,
-            confirmed: self.confirmed,
-        }
+        self.answer(probe.nonce)
     }
 }

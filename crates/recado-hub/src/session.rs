@@ -9,6 +9,7 @@ use recado_proto::id::{ConnectionId, MessageId, RemoteKey, SessionId};
 use recado_proto::limits::{MAX_UNACKNOWLEDGED, MAX_UNACKNOWLEDGED_BYTES};
 use recado_proto::name::Name;
 
+use crate::bucket::Bucket;
 use crate::hub::DatagramChecks;
 
 /// A connection's number in this server, never used again. Given by the shell.
@@ -54,6 +55,8 @@ pub(crate) struct Joined {
     pub(crate) person: Person,
     pub(crate) datagrams: Datagrams,
     pub(crate) inbox: Inbox,
+    /// Its share of global messages.
+    pub(crate) globals: Bucket,
 }
 
 /// How far a session's datagrams have come.

@@ -38,6 +38,8 @@ pub enum Received<A> {
         to: A,
         /// The session, and whether global messages can reach it by datagram.
         path: Option<(SessionNumber, bool)>,
+        /// The session that asks for a report, and its probe's nonce.
+        heard: Option<(SessionNumber, u64)>,
     },
     /// The session's path has moved and is not confirmed; there is nothing to send.
     PathLost(SessionNumber),
@@ -76,6 +78,17 @@ impl<A: Copy + PartialEq> Shard<A> {
                 path: None,
             },
         );
+    }
+
+    /// Sends a session no more global messages until its path is confirmed again.
+    pub fn unconfirm(&mut self, session: SessionNumber) {
+        let member = self
+            .by_session
+            .get(&session)
+            .and_then(|id| self.members.get_mut(id));
+        if let Some(path) = member.and_then(|member| member.path.as_mut()) {
+            path.unconfirm((self.random)().max(1));
+        }
     }
 
     /// Forgets a session and its keys.
@@ -143,7 +156,7 @@ impl<A: Copy + PartialEq> Shard<A> {
                 };
                 path.received(now, length);
                 let before = path.confirmed();
-                let answer = path.handle_probe(&probe, opened.newest);
+                let answer = path.handle_probe(&probe);
                 let plaintext = ServerDatagram::ProbeAnswer(answer).encode();
                 if member.sealer.seal(&plaintext, out).is_err() || !path.may_send(out.len()) {
                     return lost(path_lost);
@@ -152,18 +165,32 @@ impl<A: Copy + PartialEq> Shard<A> {
                 Received::Answer {
                     to: from,
                     path: changed.then_some((member.session, answer.confirmed)),
+                    heard: probe.report.then_some((member.session, probe.nonce)),
                 }
             }
         }
     }
 
+    /// Seals an answer that nobody asked for by datagram into `out`, and says where to: for a client that does
+    /// not know whether datagrams come.
+    pub fn probe_back(&mut self, session: SessionNumber, out: &mut Vec<u8>) -> Option<A> {
+        let member = self.members.get_mut(self.by_session.get(&session)?)?;
+        let path = member.path.as_ref().filter(|path| path.confirmed())?;
+        let plaintext = ServerDatagram::ProbeAnswer(path.answer(0)).encode();
+        member.sealer.seal(&plaintext, out).ok()?;
+        Some(path.address())
+    }
+
     /// Gives up the paths whose clients have been silent for too long, and names their sessions.
     pub fn expire(&mut self, now: Duration) -> Vec<SessionNumber> {
-        let expired = self.members.values_mut().filter_map(|member| {
-            let path = member.path.as_mut()?;
-            path.expire(now).then_some(member.session)
-        });
-        expired.collect()
+        let mut expired = Vec::new();
+        for member in self.members.values_mut() {
+            if let Some(path) = member.path.as_mut().filter(|path| path.is_stale(now)) {
+                path.unconfirm((self.random)().max(1));
+                expired.push(member.session);
+            }
+        }
+        expired
     }
 
     /// Seals `plaintext` for every session whose path is confirmed, and hands each datagram to `send`. `out`
@@ -204,7 +231,11 @@ mod tests {
     impl Alice {
         fn probe(&mut self, nonce: u64, challenge: u64) -> Vec<u8> {
             let mut out = Vec::new();
-            let probe = ClientDatagram::Probe(Probe { nonce, challenge });
+            let probe = ClientDatagram::Probe(Probe {
+                nonce,
+                challenge,
+                report: false,
+            });
             self.sealer.seal(&probe.encode(), &mut out).unwrap();
             out
         }
@@ -238,7 +269,14 @@ mod tests {
         let challenge = alice.answer(&out).challenge;
         let confirmed = shard.handle_datagram(NOW, from, &mut alice.probe(2, challenge), &mut out);
         let path = Some((ALICE, true));
-        assert_eq!(confirmed, Received::Answer { to: from, path });
+        assert_eq!(
+            confirmed,
+            Received::Answer {
+                to: from,
+                path,
+                heard: None
+            }
+        );
         assert!(alice.answer(&out).confirmed);
     }
 
@@ -258,7 +296,8 @@ mod tests {
             first,
             Received::Answer {
                 to: "home",
-                path: None
+                path: None,
+                heard: None
             }
         );
         let answer = alice.answer(&out);
@@ -282,7 +321,14 @@ mod tests {
         let mut out = Vec::new();
         let moved = shard.handle_datagram(NOW, "café", &mut newest.clone(), &mut out);
         let path = Some((ALICE, false));
-        assert_eq!(moved, Received::Answer { to: "café", path });
+        assert_eq!(
+            moved,
+            Received::Answer {
+                to: "café",
+                path,
+                heard: None
+            }
+        );
         assert_eq!(reached(&mut shard), [""; 0]);
         // The late one comes from where Alice was: nothing goes back there.
         assert_eq!(
@@ -323,14 +369,17 @@ mod tests {
         let (mut shard, mut alice) = shard_with_alice();
         confirm(&mut shard, &mut alice, "home");
         let mut out = Vec::new();
-        let late = alice.probe(3, 0);
-        let deaf = shard.handle_datagram(NOW, "home", &mut alice.probe(4, 0), &mut out);
-        let path = Some((ALICE, false));
-        assert_eq!(deaf, Received::Answer { to: "home", path });
+        assert_eq!(shard.probe_back(ALICE, &mut out), Some("home"));
+        let answer = alice.answer(&out);
+        assert!(answer.confirmed && answer.nonce == 0);
+        shard.unconfirm(ALICE);
         assert_eq!(reached(&mut shard), [""; 0]);
+        assert_eq!(shard.probe_back(ALICE, &mut out), None);
+        // The challenge of before proves nothing any more.
+        let old = alice.probe(3, answer.challenge);
+        shard.handle_datagram(NOW, "home", &mut old.clone(), &mut out);
+        assert!(!alice.answer(&out).confirmed);
         confirm(&mut shard, &mut alice, "home");
-        // What was said before it was confirmed again changes nothing.
-        shard.handle_datagram(NOW, "home", &mut late.clone(), &mut out);
         assert_eq!(reached(&mut shard), ["home"]);
 
         assert_eq!(shard.expire(NOW + Duration::from_secs(44)), []);

@@ -5,7 +5,9 @@ use prost::Message;
 
 use crate::framing::{FrameTooLong, encode_frame};
 use crate::id::{ConnectionId, LogId, MessageId, RemoteKey, SessionId, Signature, WrongLength};
-use crate::limits::{MAX_PEOPLE_PER_FRAME, MAX_SOFTWARE, MAX_TEXT, MAX_UNACKNOWLEDGED};
+use crate::limits::{
+    MAX_HISTORY, MAX_PEOPLE_PER_FRAME, MAX_RANGES, MAX_SOFTWARE, MAX_TEXT, MAX_UNACKNOWLEDGED,
+};
 use crate::wire;
 
 pub use wire::{ClosingCode, FailureCode, RefusalCode};
@@ -43,6 +45,9 @@ pub enum Malformed {
         /// The most allowed.
         limit: usize,
     },
+    /// A range whose first number is above its last.
+    #[error("a range that runs backwards")]
+    Backwards,
     /// The frame itself is too long.
     #[error(transparent)]
     Frame(#[from] FrameTooLong),
@@ -61,6 +66,12 @@ pub enum ClientFrame {
     Acknowledge(Acknowledge),
     /// A message for everyone that did not go by datagram.
     Global(GlobalMessage),
+    /// Numbers of the log that did not come; at most [`MAX_RANGES`] ranges.
+    GlobalRequest(Vec<Range>),
+    /// No datagrams come from the server any more.
+    DatagramsLost,
+    /// Asks for a datagram.
+    DatagramProbe,
 }
 
 /// What a server sends.
@@ -82,6 +93,16 @@ pub enum ServerFrame {
     Global(IncomingGlobal),
     /// The server ends the session.
     Closing(Closing),
+    /// The highest number given so far.
+    GlobalHead(u64),
+    /// Numbers asked for that are not held any more.
+    GlobalGone(Range),
+    /// What was said last; at most [`MAX_HISTORY`] messages.
+    GlobalHistory(Vec<IncomingGlobal>),
+    /// A global message was not taken.
+    GlobalRefused(GlobalRefused),
+    /// A probe with this nonce came.
+    ProbeHeard(u64),
 }
 
 /// What a client's datagram holds.
@@ -252,6 +273,24 @@ pub struct IncomingGlobal {
     pub message: GlobalMessage,
 }
 
+/// Numbers of the log of global messages, both ends included; `first` is at most `last`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Range {
+    /// The lowest.
+    pub first: u64,
+    /// The highest.
+    pub last: u64,
+}
+
+/// See [`ServerFrame::GlobalRefused`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct GlobalRefused {
+    /// The message.
+    pub id: MessageId,
+    /// When to repeat it, in milliseconds.
+    pub retry_in_ms: u64,
+}
+
 /// See [`ServerFrame::Closing`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Closing {
@@ -268,6 +307,8 @@ pub struct Probe {
     pub nonce: u64,
     /// The last answer's challenge, or 0.
     pub challenge: u64,
+    /// Whether a frame is to say that it came.
+    pub report: bool,
 }
 
 /// See [`ServerDatagram::ProbeAnswer`].
@@ -306,6 +347,11 @@ impl ClientFrame {
                 Body::Acknowledge(wire::Acknowledge { up_to, unreadable })
             }
             Self::Global(message) => Body::Global(message.into()),
+            Self::GlobalRequest(ranges) => Body::GlobalRequest(wire::GlobalRequest {
+                ranges: ranges.into_iter().map(Into::into).collect(),
+            }),
+            Self::DatagramsLost => Body::DatagramsLost(wire::DatagramsLost {}),
+            Self::DatagramProbe => Body::DatagramProbe(wire::DatagramProbe {}),
         };
         encode_frame(out, &wire::ClientFrame { body: Some(body) })
     }
@@ -338,6 +384,13 @@ impl ClientFrame {
                 Self::Acknowledge(Acknowledge { up_to, unreadable })
             }
             Body::Global(message) => Self::Global(message.try_into()?),
+            Body::GlobalRequest(request) => {
+                check_length("ranges", request.ranges.len(), MAX_RANGES)?;
+                let ranges = request.ranges.into_iter().map(TryInto::try_into);
+                Self::GlobalRequest(ranges.collect::<Result<_, _>>()?)
+            }
+            Body::DatagramsLost(_) => Self::DatagramsLost,
+            Body::DatagramProbe(_) => Self::DatagramProbe,
         }))
     }
 }
@@ -392,6 +445,18 @@ impl ServerFrame {
                 code: closing.code.into(),
                 detail: closing.detail,
             }),
+            Self::GlobalHead(sequence) => Body::GlobalHead(wire::GlobalHead { sequence }),
+            Self::GlobalGone(range) => Body::GlobalGone(wire::GlobalGone {
+                range: Some(range.into()),
+            }),
+            Self::GlobalHistory(messages) => Body::GlobalHistory(wire::GlobalHistory {
+                messages: messages.into_iter().map(Into::into).collect(),
+            }),
+            Self::GlobalRefused(refused) => Body::GlobalRefused(wire::GlobalRefused {
+                id: refused.id.as_bytes().to_vec(),
+                retry_in_ms: refused.retry_in_ms,
+            }),
+            Self::ProbeHeard(nonce) => Body::ProbeHeard(wire::ProbeHeard { nonce }),
         };
         encode_frame(out, &wire::ServerFrame { body: Some(body) })
     }
@@ -452,6 +517,20 @@ impl ServerFrame {
                 code: closing.code(),
                 detail: closing.detail,
             }),
+            Body::GlobalHead(head) => Self::GlobalHead(head.sequence),
+            Body::GlobalGone(gone) => {
+                Self::GlobalGone(gone.range.ok_or(Malformed::Missing("range"))?.try_into()?)
+            }
+            Body::GlobalHistory(history) => {
+                check_length("messages", history.messages.len(), MAX_HISTORY)?;
+                let messages = history.messages.into_iter().map(TryInto::try_into);
+                Self::GlobalHistory(messages.collect::<Result<_, _>>()?)
+            }
+            Body::GlobalRefused(refused) => Self::GlobalRefused(GlobalRefused {
+                id: id("id", &refused.id)?,
+                retry_in_ms: refused.retry_in_ms,
+            }),
+            Body::ProbeHeard(heard) => Self::ProbeHeard(heard.nonce),
         }))
     }
 }
@@ -464,6 +543,7 @@ impl ClientDatagram {
             Self::Probe(probe) => Body::Probe(wire::Probe {
                 nonce: probe.nonce,
                 challenge: probe.challenge,
+                report: probe.report,
             }),
             Self::Global(message) => Body::Global(message.into()),
         };
@@ -481,6 +561,7 @@ impl ClientDatagram {
             Some(Body::Probe(probe)) => Some(Self::Probe(Probe {
                 nonce: probe.nonce,
                 challenge: probe.challenge,
+                report: probe.report,
             })),
             Some(Body::Global(message)) => Some(Self::Global(message.try_into()?)),
         })
@@ -600,6 +681,29 @@ impl TryFrom<wire::IncomingGlobal> for IncomingGlobal {
     }
 }
 
+impl From<Range> for wire::Range {
+    fn from(range: Range) -> Self {
+        Self {
+            first: range.first,
+            last: range.last,
+        }
+    }
+}
+
+impl TryFrom<wire::Range> for Range {
+    type Error = Malformed;
+
+    fn try_from(range: wire::Range) -> Result<Self, Malformed> {
+        if range.first > range.last {
+            return Err(Malformed::Backwards);
+        }
+        Ok(Self {
+            first: range.first,
+            last: range.last,
+        })
+    }
+}
+
 fn id<'a, T: TryFrom<&'a [u8], Error = WrongLength>>(
     field: &'static str,
     bytes: &'a [u8],
@@ -697,6 +801,12 @@ mod tests {
             unreadable: vec![1, 300],
         }));
         client_round_trip(ClientFrame::Global(global("Olá, todos!")));
+        client_round_trip(ClientFrame::GlobalRequest(vec![Range {
+            first: 1,
+            last: u64::MAX,
+        }]));
+        client_round_trip(ClientFrame::DatagramsLost);
+        client_round_trip(ClientFrame::DatagramProbe);
     }
 
     #[test]
@@ -747,6 +857,18 @@ mod tests {
             code: ClosingCode::TakenOver,
             detail: "another session".into(),
         }));
+        server_round_trip(ServerFrame::GlobalHead(u64::MAX));
+        server_round_trip(ServerFrame::GlobalGone(Range { first: 3, last: 3 }));
+        server_round_trip(ServerFrame::GlobalHistory(vec![IncomingGlobal {
+            sequence: 1,
+            from: person_named("A"),
+            message: global("Olá, todos!"),
+        }]));
+        server_round_trip(ServerFrame::GlobalRefused(GlobalRefused {
+            id: MessageId::from_bytes([1; 16]),
+            retry_in_ms: 20,
+        }));
+        server_round_trip(ServerFrame::ProbeHeard(7));
     }
 
     #[test]
@@ -754,6 +876,7 @@ mod tests {
         let datagram = ClientDatagram::Probe(Probe {
             nonce: 1,
             challenge: u64::MAX,
+            report: true,
         });
         let read = ClientDatagram::decode(&datagram.clone().encode()).unwrap();
         assert_eq!(read, Some(datagram));
@@ -775,7 +898,17 @@ mod tests {
 
     #[test]
     fn limits_are_held() {
+        let backwards = wire::Range { first: 2, last: 1 };
+        assert!(matches!(
+            Range::try_from(backwards),
+            Err(Malformed::Backwards)
+        ));
         let mut bytes = Vec::new();
+        let range = Range { first: 1, last: 1 };
+        let many = ClientFrame::GlobalRequest(vec![range; MAX_RANGES + 1]);
+        many.encode(&mut bytes).unwrap();
+        assert!(ClientFrame::decode(&bytes[4..]).is_err());
+        bytes.clear();
         let long = "x".repeat(MAX_TEXT + 1);
         ClientFrame::Global(global(&long))
             .encode(&mut bytes)

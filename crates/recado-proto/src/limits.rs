@@ -26,3 +26,12 @@ pub const MAX_UNACKNOWLEDGED_BYTES: usize = 512 * 1024;
 
 /// The longest name of the client's software that the server looks at, in bytes.
 pub const MAX_SOFTWARE: usize = 64;
+
+/// Ranges in one request for missing global messages: what one burst of losses makes.
+pub const MAX_RANGES: usize = 32;
+
+/// Messages that one request may ask for: with the longest that fit a datagram, 300 KiB.
+pub const MAX_REQUESTED: u64 = 256;
+
+/// Messages that a newcomer is told: a screen's worth.
+pub const MAX_HISTORY: usize = 20;

@@ -177,6 +177,12 @@ impl HubTask {
                         self.command(DatagramCommand::Open { session, keys }).await;
                     }
                 }
+                Output::DatagramsLost { session } => {
+                    self.command(DatagramCommand::Unconfirm(session)).await;
+                }
+                Output::ProbeBack { session } => {
+                    self.command(DatagramCommand::ProbeBack(session)).await;
+                }
                 Output::FanOut { plaintext } => {
                     self.command(DatagramCommand::FanOut(plaintext)).await;
                 }

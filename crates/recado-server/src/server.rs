@@ -151,6 +151,7 @@ impl Server {
         let hub_config = HubConfig {
             registration: config.registration,
             log: LogId::from_bytes(crate::net::random()),
+            globals: HubConfig::GLOBALS,
         };
         let hub = HubTask::new(hub_config, backend, commands);
         tokio::spawn(run_datagrams(ports, datagram_commands, events.clone()));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use recado_proto::datagram::EXPORTER_LENGTH;
-use recado_proto::frame::{Closing, ClosingCode, FailureCode, Outcome, ProbeAnswer};
+use recado_proto::frame::{Closing, ClosingCode, FailureCode, Outcome, ProbeAnswer, Range};
 use recado_proto::id::{ConnectionId, LogId, SessionId};
 use recado_proto::limits::MAX_TEXT;
 
@@ -83,13 +83,7 @@ impl Story {
         } else {
             story.wait(Duration::from_secs(1));
         }
-        assert_eq!(
-            story.events(),
-            [Event::Ready {
-                name: "Alice".into(),
-                datagrams
-            }]
-        );
+        assert_eq!(story.events(), [ready(datagrams, story.alice.link.rtt())]);
         story.frames.clear();
         story.datagrams.clear();
         story
@@ -114,6 +108,25 @@ impl Story {
         }
     }
 
+    /// Answers the last probe, and the one that follows if the first is not confirmed.
+    fn server_answers(&mut self, challenge: u64, confirm: bool) {
+        for confirmed in [false, true] {
+            let probe = self
+                .datagrams
+                .iter()
+                .rev()
+                .find_map(|datagram| match datagram {
+                    ClientDatagram::Probe(probe) => Some(probe.clone()),
+                    ClientDatagram::Global(_) => None,
+                });
+            self.datagram(ServerDatagram::ProbeAnswer(ProbeAnswer {
+                nonce: probe.unwrap().nonce,
+                challenge,
+                confirmed: confirmed && confirm,
+            }));
+        }
+    }
+
     fn person(&self, name: &str) -> Person {
         let key = match name {
             "Alice" => self.key,
@@ -124,7 +137,7 @@ impl Story {
     }
 
     fn frame(&mut self, frame: ServerFrame) {
-        self.alice.handle_frame(frame);
+        self.alice.handle_frame(self.now, frame);
         self.drain();
     }
 
@@ -201,6 +214,17 @@ impl Story {
     }
 }
 
+fn ready(open: bool, rtt: Option<Duration>) -> Event {
+    Event::Ready {
+        name: "Alice".into(),
+        link: link(open, open, rtt),
+    }
+}
+
+fn link(up: bool, down: bool, rtt: Option<Duration>) -> LinkState {
+    LinkState { up, down, rtt }
+}
+
 fn state(id: u8, state: State) -> Event {
     let id = MessageId::from_bytes([id; 16]);
     Event::State { id, state }
@@ -216,11 +240,7 @@ fn ready_comes_with_the_roster_and_a_confirmed_link() {
     story.confirm();
     assert_eq!(story.events(), []);
     story.roster();
-    let ready = Event::Ready {
-        name: "Alice".into(),
-        datagrams: true,
-    };
-    assert_eq!(story.events(), [ready]);
+    assert_eq!(story.events(), [ready(true, Some(Duration::ZERO))]);
 }
 
 #[test]
@@ -231,15 +251,14 @@ fn without_datagrams_ready_comes_after_a_second_and_probing_goes_on() {
     assert_eq!(story.events(), []);
     assert!((9..=11).contains(&story.datagrams.len()));
     story.wait(Duration::from_millis(1));
-    let ready = |datagrams| Event::Ready {
-        name: "Alice".into(),
-        datagrams,
-    };
-    assert_eq!(story.events(), [ready(false)]);
+    assert_eq!(story.events(), [ready(false, None)]);
     story.datagrams.clear();
-    story.wait(Duration::from_secs(15));
-    assert_eq!(story.datagrams.len(), 1);
+    story.wait(Duration::from_secs(60));
+    // Ever more rarely: after 1, 3, 7, 15, 30, 45 and 60 s.
+    assert_eq!(story.datagrams.len(), 7);
     story.confirm();
+    let open = Event::Link(link(true, true, Some(Duration::ZERO)));
+    assert_eq!(story.events().last(), Some(&open));
     story.say(1, "Olá");
     assert!(matches!(
         story.datagrams.last(),
@@ -295,7 +314,7 @@ fn a_global_message_is_stored_when_its_own_echo_comes() {
     );
     assert_eq!(story.alice.unsettled(), 0);
     story.wait(ECHO_TIME);
-    assert_eq!(story.events(), []);
+    assert_eq!((story.events(), story.frames.len()), (vec![], 0));
 }
 
 #[test]
@@ -316,11 +335,102 @@ fn a_message_comes_once_whatever_carries_it() {
 }
 
 #[test]
-fn without_an_echo_a_global_message_fails() {
+fn without_an_echo_a_global_message_is_repeated_by_frame_and_fails_at_last() {
     let mut story = Story::ready(true);
     story.say(1, "Olá");
+    let sent = story.numbered(1, 1, "Olá").message;
     story.wait(ECHO_TIME);
-    assert_eq!(story.events(), [state(1, State::Failed(Failure::NoEcho))]);
+    assert_eq!(story.frames[0], ClientFrame::Global(sent.clone()));
+    story.wait(GIVE_UP);
+    assert!(
+        story
+            .frames
+            .iter()
+            .filter(|frame| **frame == ClientFrame::Global(sent.clone()))
+            .count()
+            > 10
+    );
+    let failed = state(1, State::Failed(Failure::NoEcho));
+    assert!(story.events().contains(&failed));
+    assert_eq!(story.alice.unsettled(), 0);
+}
+
+#[test]
+fn who_is_told_to_wait_waits_and_then_repeats() {
+    let mut story = Story::ready(true);
+    story.say(1, "Olá");
+    let refused = GlobalRefused {
+        id: MessageId::from_bytes([1; 16]),
+        retry_in_ms: 2000,
+    };
+    story.frame(ServerFrame::GlobalRefused(refused));
+    story.wait(Duration::from_millis(1999));
+    assert_eq!(story.frames, []);
+    story.wait(Duration::from_millis(1));
+    assert!(matches!(story.frames.as_slice(), [ClientFrame::Global(_)]));
+    story.frame(ServerFrame::Global(story.numbered(1, 1, "Olá")));
+    let events = story.events();
+    assert_eq!(events.last(), Some(&state(1, State::Stored)), "{events:?}");
+}
+
+#[test]
+fn what_is_missing_is_asked_for_and_what_is_gone_is_a_hole() {
+    let mut story = Story::ready(true);
+    story.datagram(ServerDatagram::Global(story.numbered(1, 1, "um")));
+    story.datagram(ServerDatagram::Global(story.numbered(4, 4, "quatro")));
+    story.wait(Duration::from_millis(30));
+    let request = |first, last| ClientFrame::GlobalRequest(vec![Range { first, last }]);
+    assert_eq!(story.frames, [request(2, 3)]);
+    story.frame(ServerFrame::GlobalGone(Range { first: 2, last: 2 }));
+    story.frame(ServerFrame::Global(story.numbered(3, 3, "três")));
+    let events = story.events();
+    let hole = Event::Hole { first: 2, last: 2 };
+    assert!(
+        matches!(
+            events.as_slice(),
+            [
+                Event::Global { sequence: 1, late: false, .. },
+                Event::Global { sequence: 4, late: false, .. },
+                found,
+                Event::Global { sequence: 3, late: true, via: Via::Tcp, .. },
+            ] if *found == hole
+        ),
+        "{events:?}"
+    );
+    // A tail that was lost shows by the head.
+    story.frames.clear();
+    story.frame(ServerFrame::GlobalHead(6));
+    story.wait(Duration::ZERO);
+    assert!(story.frames.contains(&request(5, 6)));
+}
+
+#[test]
+fn history_is_shown_once_and_as_such() {
+    let mut story = Story::begin();
+    story.roster();
+    let history = vec![story.numbered(1, 1, "um"), story.numbered(2, 2, "dois")];
+    story.frame(ServerFrame::GlobalHistory(history));
+    story.confirm();
+    let events = story.events();
+    assert!(
+        matches!(
+            events.as_slice(),
+            [
+                Event::Ready { .. },
+                Event::Global {
+                    sequence: 1,
+                    replayed: true,
+                    ..
+                },
+                Event::Global {
+                    sequence: 2,
+                    replayed: true,
+                    ..
+                },
+            ]
+        ),
+        "{events:?}"
+    );
 }
 
 #[test]
@@ -468,30 +578,86 @@ fn a_message_is_not_shown_again_under_another_number() {
     assert_eq!(story.events().len(), 1);
 }
 
-#[test]
-fn a_link_that_is_no_longer_heard_goes_down_and_comes_back() {
-    let mut story = Story::ready(true);
-    story.wait(Duration::from_secs(18));
-    let challenges = |story: &Story| {
-        let probes = story.datagrams.iter();
-        let challenges = probes.map(|datagram| match datagram {
-            ClientDatagram::Probe(probe) => probe.challenge,
-            other => panic!("{other:?}"),
-        });
-        challenges.collect::<Vec<_>>()
+/// Alice's probes since this was last asked: nonce and challenge.
+fn probes(story: &mut Story) -> Vec<(u64, u64)> {
+    let probe = |datagram| match datagram {
+        ClientDatagram::Probe(probe) => Some((probe.nonce, probe.challenge)),
+        ClientDatagram::Global(_) => None,
     };
-    // Three that nobody answers, then one that says so.
-    assert_eq!(challenges(&story), [99, 99, 99, 0]);
+    std::mem::take(&mut story.datagrams)
+        .into_iter()
+        .filter_map(probe)
+        .collect()
+}
+
+#[test]
+fn a_block_in_both_directions_is_noticed_within_a_second_of_traffic() {
+    let mut story = Story::ready(true);
     story.say(1, "Olá");
-    assert!(matches!(story.frames.as_slice(), [ClientFrame::Global(_)]));
-    story.datagrams.clear();
-    story.wait(Duration::from_secs(15));
-    story.confirm();
+    story.wait(Duration::from_millis(900));
+    assert!((9..=11).contains(&probes(&mut story).len()));
+    let rtt = story.alice.link.rtt();
+    assert_eq!(story.events(), [Event::Link(link(false, false, rtt))]);
+    assert!(story.frames.contains(&ClientFrame::DatagramsLost));
+    story.frames.clear();
     story.say(2, "Olá de novo");
+    assert!(matches!(story.frames.as_slice(), [ClientFrame::Global(_)]));
+    // It comes back by itself.
+    story.wait(Duration::from_secs(1));
+    story.server_answers(77, true);
+    assert_eq!(
+        story.events().last(),
+        Some(&Event::Link(link(true, true, story.alice.link.rtt())))
+    );
+    story.say(3, "Olá outra vez");
     assert!(matches!(
         story.datagrams.last(),
         Some(ClientDatagram::Global(_))
     ));
+}
+
+#[test]
+fn each_direction_is_judged_by_itself() {
+    // Nothing reaches the server; what it sends comes.
+    let mut story = Story::ready(true);
+    story.say(1, "Olá");
+    story.wait(Duration::from_millis(400));
+    assert!(story.frames.contains(&ClientFrame::DatagramProbe));
+    story.datagram(ServerDatagram::ProbeAnswer(ProbeAnswer {
+        nonce: 0,
+        challenge: 99,
+        confirmed: true,
+    }));
+    story.wait(Duration::from_millis(500));
+    let rtt = story.alice.link.rtt();
+    assert_eq!(story.events(), [Event::Link(link(false, true, rtt))]);
+    assert!(!story.frames.contains(&ClientFrame::DatagramsLost));
+
+    // What Alice sends reaches the server; nothing comes.
+    let mut story = Story::ready(true);
+    story.frame(ServerFrame::GlobalHead(1));
+    story.wait(Duration::from_millis(300));
+    for (nonce, _) in probes(&mut story) {
+        story.frame(ServerFrame::ProbeHeard(nonce));
+    }
+    story.wait(Duration::from_millis(300));
+    let rtt = story.alice.link.rtt();
+    assert_eq!(story.events(), [Event::Link(link(true, false, rtt))]);
+    assert!(story.frames.contains(&ClientFrame::DatagramsLost));
+    story.datagrams.clear();
+    story.say(2, "Olá");
+    assert!(matches!(
+        story.datagrams.last(),
+        Some(ClientDatagram::Global(_))
+    ));
+}
+
+#[test]
+fn an_idle_link_that_dies_is_noticed_at_the_next_probe() {
+    let mut story = Story::ready(true);
+    story.wait(Duration::from_secs(17));
+    let rtt = story.alice.link.rtt();
+    assert_eq!(story.events(), [Event::Link(link(false, false, rtt))]);
 }
 
 #[test]

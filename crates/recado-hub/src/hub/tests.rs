@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use recado_proto::datagram::{EXPORTER_LENGTH, SessionSecret, Side};
-use recado_proto::frame::{Envelope, Hello, IncomingPrivate, Presence};
+use recado_proto::frame::{Envelope, IncomingGlobal, IncomingPrivate, Presence};
 use recado_proto::framing::FrameSplitter;
 use recado_proto::id::{MessageId, Signature};
 
@@ -17,6 +17,8 @@ struct Story {
     frames: BTreeMap<SessionNumber, Vec<ServerFrame>>,
     closed: Vec<SessionNumber>,
     opened: Vec<SessionNumber>,
+    lost: Vec<SessionNumber>,
+    probed: Vec<SessionNumber>,
     fanned_out: Vec<IncomingGlobal>,
     next: u64,
 }
@@ -25,12 +27,18 @@ impl Story {
     fn begin(registration: Registration) -> Self {
         let log = LogId::from_bytes([9; 8]);
         Self {
-            hub: Hub::new(HubConfig { registration, log }),
+            hub: Hub::new(HubConfig {
+                registration,
+                log,
+                globals: HubConfig::GLOBALS,
+            }),
             now: Duration::from_secs(1),
             names: BTreeMap::new(),
             frames: BTreeMap::new(),
             closed: vec![],
             opened: vec![],
+            lost: vec![],
+            probed: vec![],
             fanned_out: vec![],
             next: 0,
         }
@@ -67,6 +75,8 @@ impl Story {
                     self.hub.handle(self.now, Event::Backend(vec![answer]));
                 }
                 Output::OpenDatagrams { session } => self.opened.push(session),
+                Output::DatagramsLost { session } => self.lost.push(session),
+                Output::ProbeBack { session } => self.probed.push(session),
                 Output::FanOut { plaintext } => match ServerDatagram::decode(&plaintext) {
                     Ok(Some(ServerDatagram::Global(global))) => self.fanned_out.push(global),
                     other => panic!("{other:?}"),
@@ -552,4 +562,137 @@ fn a_token_comes_back_from_who_left_before_the_answer() {
     }
     let bob = story.join("Bob", 2);
     assert!(matches!(story.sent(bob)[0], ServerFrame::Welcome(_)));
+}
+
+fn sequences(frames: &[ServerFrame]) -> Vec<u64> {
+    let sequence = |frame: &ServerFrame| match frame {
+        ServerFrame::Global(global) => Some(global.sequence),
+        _ => None,
+    };
+    frames.iter().filter_map(sequence).collect()
+}
+
+fn datagram(session: SessionNumber, id: u8) -> Event {
+    let message = global(id, "Olá");
+    Event::Datagram { session, message }
+}
+
+#[test]
+fn what_was_lost_is_repaired_and_the_end_of_a_burst_is_told() {
+    let mut story = Story::begin(Registration::Lan);
+    let (alice, bob) = (story.join("Alice", 1), story.join("Bob", 2));
+    for id in 1..=5 {
+        story.handle(datagram(alice, id));
+    }
+    story.sent(bob);
+    story.wait(HEAD_TIME - Duration::from_millis(1));
+    assert!(!story.sent(bob).contains(&ServerFrame::GlobalHead(5)));
+    story.wait(Duration::from_millis(1));
+    assert_eq!(story.sent(bob), [ServerFrame::GlobalHead(5)]);
+    story.wait(Duration::from_secs(10));
+    assert_eq!(story.sent(bob), [], "it is told once");
+
+    let ranges = vec![Range { first: 2, last: 3 }, Range { first: 5, last: 9 }];
+    story.frame(bob, ClientFrame::GlobalRequest(ranges));
+    assert_eq!(sequences(&story.sent(bob)), [2, 3, 5]);
+    let ranges = vec![Range { first: 0, last: 1 }];
+    story.frame(bob, ClientFrame::GlobalRequest(ranges));
+    let frames = story.sent(bob);
+    assert_eq!(sequences(&frames), [1]);
+    let gone = ServerFrame::GlobalGone(Range { first: 0, last: 0 });
+    assert!(frames.contains(&gone));
+}
+
+#[test]
+fn a_repeated_message_is_numbered_once_and_comes_back() {
+    let mut story = Story::begin(Registration::Lan);
+    let (alice, bob) = (story.join("Alice", 1), story.join("Bob", 2));
+    story.handle(datagram(alice, 1));
+    let (_, _) = (story.sent(alice), story.sent(bob));
+    story.frame(alice, ClientFrame::Global(global(1, "Olá")));
+    assert_eq!(sequences(&story.sent(alice)), [1]);
+    assert_eq!(story.sent(bob), []);
+    // The same id of another sender is another message.
+    story.handle(datagram(bob, 1));
+    assert_eq!(sequences(&story.sent(alice)), [2]);
+}
+
+#[test]
+fn a_newcomer_learns_what_was_said_last() {
+    let mut story = Story::begin(Registration::Lan);
+    let alice = story.join("Alice", 1);
+    for id in 1..=30 {
+        story.handle(datagram(alice, id));
+    }
+    let bob = story.join("Bob", 2);
+    let frames = story.sent(bob);
+    let ServerFrame::Welcome(welcome) = &frames[0] else {
+        panic!("{frames:?}");
+    };
+    assert_eq!(welcome.log_sequence, 30);
+    let history = frames.iter().find_map(|frame| match frame {
+        ServerFrame::GlobalHistory(history) => Some(history),
+        _ => None,
+    });
+    let history: Vec<_> = history
+        .unwrap()
+        .iter()
+        .map(|global| global.sequence)
+        .collect();
+    assert_eq!(history, (11..=30).collect::<Vec<_>>());
+}
+
+#[test]
+fn who_says_too_much_is_told_when_to_go_on() {
+    let mut story = Story::begin(Registration::Lan);
+    let (alice, bob) = (story.join("Alice", 1), story.join("Bob", 2));
+    for id in 0..=100 {
+        story.handle(datagram(alice, id));
+    }
+    assert_eq!(sequences(&story.sent(bob)).len(), 100);
+    let frames = story.sent(alice);
+    let Some(ServerFrame::GlobalRefused(refused)) = frames.last() else {
+        panic!("{frames:?}");
+    };
+    assert_eq!(refused.id, MessageId::from_bytes([100; 16]));
+    // Others are not held up, and neither is Alice, when she waits as told.
+    story.handle(datagram(bob, 1));
+    assert_eq!(sequences(&story.sent(alice)), [101]);
+    story.now += Duration::from_millis(refused.retry_in_ms);
+    story.handle(datagram(alice, 100));
+    assert_eq!(sequences(&story.sent(bob)), [101, 102]);
+    // A long text costs more.
+    story.frame(
+        alice,
+        ClientFrame::Global(global(200, &"x".repeat(64 * 1024))),
+    );
+    assert!(matches!(
+        story.sent(alice).last(),
+        Some(ServerFrame::GlobalRefused(_))
+    ));
+}
+
+#[test]
+fn a_client_that_hears_no_datagrams_gets_frames() {
+    let mut story = Story::begin(Registration::Lan);
+    let alice = story.join("Alice", 1);
+    let confirm = checks(1).client.as_bytes().to_vec();
+    story.frame(alice, ClientFrame::DatagramConfirm(confirm));
+    story.handle(Event::Path {
+        session: alice,
+        up: true,
+    });
+    story.frame(alice, ClientFrame::DatagramProbe);
+    assert_eq!(story.probed, [alice]);
+    story.frame(alice, ClientFrame::DatagramsLost);
+    story.frame(alice, ClientFrame::DatagramProbe);
+    assert_eq!((&story.lost, &story.probed), (&vec![alice], &vec![alice]));
+    story.sent(alice);
+    story.handle(datagram(alice, 1));
+    assert_eq!(sequences(&story.sent(alice)), [1]);
+    story.handle(Event::ProbeHeard {
+        session: alice,
+        nonce: 7,
+    });
+    assert_eq!(story.sent(alice), [ServerFrame::ProbeHeard(7)]);
 }

@@ -39,6 +39,10 @@ pub(crate) enum DatagramCommand {
     },
     /// Forget a session.
     Remove(SessionNumber),
+    /// Send a session nothing more until its path is confirmed again.
+    Unconfirm(SessionNumber),
+    /// Send a session a datagram that nobody asked for by datagram.
+    ProbeBack(SessionNumber),
     /// Seal and send to every confirmed path.
     FanOut(Arc<[u8]>),
 }
@@ -75,6 +79,12 @@ pub(crate) async fn run_datagrams(
                     shard.add(session, sealer, opener);
                 }
                 Some(DatagramCommand::Remove(session)) => shard.remove(session),
+                Some(DatagramCommand::Unconfirm(session)) => shard.unconfirm(session),
+                Some(DatagramCommand::ProbeBack(session)) => {
+                    if let Some(to) = shard.probe_back(session, &mut out) {
+                        backlog.send(&ports, to, &out);
+                    }
+                }
                 Some(DatagramCommand::FanOut(plaintext)) => {
                     shard.fan_out(&plaintext, &mut out, |to, datagram| {
                         backlog.send(&ports, to, datagram);
@@ -192,11 +202,14 @@ impl Backlog {
 fn act(received: Received<From>, ports: &[UdpPort], out: &[u8], pending: &mut VecDeque<Event>) {
     match received {
         Received::Nothing => {}
-        Received::Answer { to, path } => {
+        Received::Answer { to, path, heard } => {
             // The answer first: a lost one is asked for again.
             send_now(ports, &to, out);
             if let Some((session, up)) = path {
                 pending.push_back(Event::Path { session, up });
+            }
+            if let Some((session, nonce)) = heard {
+                pending.push_back(Event::ProbeHeard { session, nonce });
             }
         }
         Received::PathLost(session) => pending.push_back(Event::Path { session, up: false }),

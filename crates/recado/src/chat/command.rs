@@ -11,6 +11,8 @@ pub(super) enum Typed {
     Private { to: String, text: String },
     /// `/who`.
     Who,
+    /// `/link`.
+    Link,
     /// `/help`.
     Help,
     /// `/quit`.
@@ -48,6 +50,7 @@ pub(super) fn parse(line: &str) -> Typed {
             }
         }
         "who" | "quem" => Typed::Who,
+        "link" => Typed::Link,
         "help" | "ajuda" => Typed::Help,
         "quit" | "sair" => Typed::Quit,
         _ => Typed::Unknown(word.to_owned()),
@@ -82,6 +85,7 @@ mod tests {
             assert_eq!(parse(line), private("B", "Olá, B!"), "{line}");
         }
         assert_eq!(parse("/quem"), Typed::Who);
+        assert_eq!(parse("/link"), Typed::Link);
         assert_eq!(parse("/sair "), Typed::Quit);
         assert_eq!(parse("/ajuda"), Typed::Help);
     }

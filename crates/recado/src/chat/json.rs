@@ -1,9 +1,10 @@
 //! JSON lines, for programs: an object a line in and out, as `docs/bots.md` describes.
 
+use std::collections::VecDeque;
 use std::io;
 
 use recado_client::trust::Trusted;
-use recado_client::{CommandError, Event, State, Via};
+use recado_client::{CommandError, Event, LinkState, State, Via};
 use recado_proto::frame::{ClosingCode, Person};
 use recado_proto::id::MessageId;
 use recado_proto::limits::MAX_TEXT;
@@ -23,7 +24,9 @@ const API: u32 = 1;
 #[derive(Default)]
 pub(super) struct JsonFace {
     /// The references of `who`s that are not answered yet, in order.
-    asked: std::collections::VecDeque<Option<Value>>,
+    asked: VecDeque<Option<Value>>,
+    /// The same of `link`s.
+    asked_link: VecDeque<Option<Value>>,
 }
 
 /// What a program may say. Unknown members are ignored.
@@ -101,6 +104,10 @@ impl Face for JsonFace {
                 self.asked.push_back(reference);
                 Ok(Action::Who)
             }
+            ("link", ..) => {
+                self.asked_link.push_back(reference);
+                Ok(Action::Link)
+            }
             ("quit", ..) => Ok(Action::Quit),
             _ => {
                 let message = format!("there is no request of the type {kind:?}");
@@ -155,6 +162,8 @@ impl Face for JsonFace {
                 sent_at_ms,
                 text,
                 via,
+                replayed,
+                late,
                 verified,
             } => say(
                 json!({
@@ -168,7 +177,8 @@ impl Face for JsonFace {
                         Via::Udp => "udp",
                         Via::Tcp => "tcp",
                     },
-                    "replayed": false,
+                    "replayed": replayed,
+                    "late": late,
                     "verified": verified,
                 }),
                 None,
@@ -180,6 +190,23 @@ impl Face for JsonFace {
             Event::Roster(people) => {
                 let reference = self.asked.pop_front().flatten();
                 say(roster(people), reference)
+            }
+            Event::Hole { first, last } => say(
+                json!({ "type": "hole", "first": first, "last": last }),
+                None,
+            ),
+            Event::Link(state) => say(link(state), None),
+            Event::LinkReport(report) => {
+                let mut object = link(&report.state);
+                object["probes"] = report.probes.into();
+                object["answers"] = report.answers.into();
+                object["by_datagram"] = report.by_datagram.into();
+                object["by_frame"] = report.by_frame.into();
+                object["repaired"] = report.repaired.into();
+                object["late"] = report.late.into();
+                object["rejected"] = report.rejected.into();
+                let reference = self.asked_link.pop_front().flatten();
+                say(object, reference)
             }
             Event::Unreadable { from, id } => Self::error(
                 "unreadable",
@@ -224,6 +251,15 @@ fn roster(people: &[Person]) -> Value {
         .map(|person| json!({ "name": person.name, "online": true }))
         .collect();
     json!({ "type": "roster", "people": people })
+}
+
+fn link(state: &LinkState) -> Value {
+    json!({
+        "type": "link",
+        "up": state.up,
+        "down": state.down,
+        "rtt_ms": state.rtt.map(|rtt| rtt.as_secs_f64() * 1000.0),
+    })
 }
 
 /// Writes an object as a line, with the reference that it answers.

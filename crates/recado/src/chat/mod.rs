@@ -69,6 +69,8 @@ enum Action<Sent> {
     Global { text: String, sent: Sent },
     /// Who is here; [`Event::Roster`] answers.
     Who,
+    /// How datagrams fare; [`Event::LinkReport`] answers.
+    Link,
     /// The end, once everything is settled.
     Quit,
 }
@@ -278,6 +280,10 @@ impl<F: Face> Talk<'_, F> {
             }
             Action::Who => {
                 let _ = self.session.command(Command::Who).await;
+                return Ok(());
+            }
+            Action::Link => {
+                let _ = self.session.command(Command::Link).await;
                 return Ok(());
             }
             Action::Private { to, text, sent } => {

@@ -3,7 +3,7 @@
 use std::io;
 
 use recado_client::trust::Trusted;
-use recado_client::{CommandError, Event, State};
+use recado_client::{CommandError, Event, LinkReport, State};
 use recado_proto::frame::{ClosingCode, Person};
 use recado_proto::id::MessageId;
 use recado_proto::limits::MAX_TEXT;
@@ -38,6 +38,33 @@ impl<'a> PlainFace<'a> {
         terminal::say(&self.context.text("chat-prompt", &[]))
     }
 
+    fn link_report(&self, report: &LinkReport) -> String {
+        let word = |open| {
+            self.context
+                .text(if open { "link-udp" } else { "link-tcp" }, &[])
+        };
+        let rtt = match report.state.rtt {
+            Some(rtt) => format!("{:.1} ms", rtt.as_secs_f64() * 1000.0),
+            None => self.context.text("link-unknown", &[]),
+        };
+        let lost = report.probes.saturating_sub(report.answers);
+        self.context.text(
+            "chat-link-report",
+            &[
+                ("up", &word(report.state.up)),
+                ("down", &word(report.state.down)),
+                ("rtt", &rtt),
+                ("probes", &report.probes.to_string()),
+                ("lost", &lost.to_string()),
+                ("datagrams", &report.by_datagram.to_string()),
+                ("frames", &report.by_frame.to_string()),
+                ("repaired", &report.repaired.to_string()),
+                ("late", &report.late.to_string()),
+                ("rejected", &report.rejected.to_string()),
+            ],
+        )
+    }
+
     fn hint(&self, id: &str, arguments: &[(&str, &str)]) {
         terminal::tell(&self.context.text(id, arguments));
     }
@@ -66,6 +93,7 @@ impl Face for PlainFace<'_> {
                 Action::Private { to, text, sent }
             }
             Typed::Who => Action::Who,
+            Typed::Link => Action::Link,
             Typed::Help => {
                 terminal::tell(&self.context.text("chat-help", &[]));
                 Action::Nothing
@@ -122,13 +150,16 @@ impl Face for PlainFace<'_> {
                 from,
                 text,
                 verified,
+                late,
+                replayed,
                 ..
             } => {
                 let from = sanitise_line(&from.name);
-                let id = if *verified {
-                    "chat-global"
-                } else {
-                    "chat-global-unverified"
+                let id = match (verified, replayed, late) {
+                    (false, ..) => "chat-global-unverified",
+                    (true, true, _) => "chat-global-before",
+                    (true, false, true) => "chat-global-late",
+                    (true, false, false) => "chat-global",
                 };
                 say_message(&self.context.text(id, &[("from", &from)]), text)?;
             }
@@ -139,6 +170,20 @@ impl Face for PlainFace<'_> {
                     .notice(&self.context.text(id, &[("name", &name)]));
             }
             Event::Roster(people) => self.hint("chat-roster", &[("names", &names(people))]),
+            Event::Hole { first, last } => {
+                let count = last.saturating_sub(*first).saturating_add(1).to_string();
+                self.hint("chat-hole", &[("count", &count)]);
+            }
+            Event::Link(state) => {
+                let id = match (state.up, state.down) {
+                    (true, true) => "chat-link-open",
+                    (false, true) => "chat-link-no-up",
+                    (true, false) => "chat-link-no-down",
+                    (false, false) => "chat-link-closed",
+                };
+                self.context.notice(&self.context.text(id, &[]));
+            }
+            Event::LinkReport(report) => terminal::tell(&self.link_report(report)),
             Event::Unreadable { from, .. } => {
                 let from = sanitise_line(&from.name);
                 self.hint("chat-unreadable", &[("from", &from)]);

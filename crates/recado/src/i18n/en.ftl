@@ -112,6 +112,20 @@ chat-prompt = Type your message (/udp for group chat, /tcp <recipient> for a dir
 chat-ready = You are { $name } on { $server }. /help shows what you can type.
 chat-global = [UDP] { $from }:
 chat-global-unverified = [UDP] { $from } (unverified):
+chat-global-late = [UDP] { $from } (late):
+chat-global-before = [UDP] { $from } (before you came):
+chat-hole = { $count } messages to everyone were lost and cannot be had any more.
+chat-link-open = Messages to everyone go by UDP, both ways.
+chat-link-no-up = UDP does not reach the server: your messages to everyone go by TCP.
+chat-link-no-down = No UDP comes from the server: others' messages to everyone come by TCP.
+chat-link-closed = UDP does not pass: messages to everyone go by TCP.
+link-udp = UDP
+link-tcp = TCP
+link-unknown = unknown
+chat-link-report =
+    Messages to everyone: sent by { $up }, received by { $down }; round trip { $rtt }
+    Probes: { $probes } sent, { $lost } without an answer
+    Received: { $datagrams } by UDP, { $frames } by TCP; { $repaired } repaired, { $late } late; { $rejected } datagrams rejected
 chat-private = [TCP] Private from { $from }:
 chat-joined = { $name } joined
 chat-left = { $name } left
@@ -136,6 +150,7 @@ chat-help =
     /udp TEXT         writes to everyone (also /all)
     /tcp NAME TEXT    writes to one person (also /msg)
     /who              who is here
+    /link             how messages travel
     /help             this help
     /quit             ends
 chat-ended-taken-over = You have opened this name in another place; this session has ended.

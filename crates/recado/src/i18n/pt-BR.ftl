@@ -112,6 +112,20 @@ chat-prompt = Digite sua mensagem (/udp para chat em grupo, /tcp <destinatário>
 chat-ready = Você é { $name } em { $server }. /ajuda mostra o que se pode digitar.
 chat-global = [UDP] { $from }:
 chat-global-unverified = [UDP] { $from } (sem verificação):
+chat-global-late = [UDP] { $from } (atrasada):
+chat-global-before = [UDP] { $from } (antes de você chegar):
+chat-hole = { $count } mensagens para todos se perderam e não podem mais ser obtidas.
+chat-link-open = As mensagens para todos vão por UDP, nos dois sentidos.
+chat-link-no-up = O UDP não chega ao servidor: suas mensagens para todos vão por TCP.
+chat-link-no-down = Nenhum UDP vem do servidor: as mensagens dos outros para todos vêm por TCP.
+chat-link-closed = O UDP não passa: as mensagens para todos vão por TCP.
+link-udp = UDP
+link-tcp = TCP
+link-unknown = desconhecida
+chat-link-report =
+    Mensagens para todos: enviadas por { $up }, recebidas por { $down }; ida e volta: { $rtt }
+    Sondas: { $probes } enviadas, { $lost } sem resposta
+    Recebidas: { $datagrams } por UDP, { $frames } por TCP; { $repaired } recuperadas, { $late } atrasadas; { $rejected } datagramas recusados
 chat-private = [TCP] Privado de { $from }:
 chat-joined = { $name } entrou
 chat-left = { $name } saiu
@@ -136,6 +150,7 @@ chat-help =
     /udp TEXTO        escreve a todos (também /todos)
     /tcp NOME TEXTO   escreve a uma pessoa (também /privado)
     /quem             quem está presente
+    /link             por onde as mensagens vão
     /ajuda            esta ajuda
     /sair             termina
 chat-ended-taken-over = Você abriu este nome em outro lugar; esta sessão terminou.
