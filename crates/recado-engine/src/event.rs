@@ -5,6 +5,7 @@ use std::time::Duration;
 use recado_proto::frame::{ClosingCode, FailureCode, Person};
 use recado_proto::id::MessageId;
 use recado_proto::limits::MAX_TEXT;
+use recado_proto::name::MAX_NAME_BYTES;
 
 /// What a person or a program asks for. Ids are drawn at random by the caller, and time is the wall clock's.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -44,6 +45,7 @@ impl Command {
     /// [`CommandError`].
     pub fn check(&self) -> Result<(), CommandError> {
         match self {
+            Self::Private { to, .. } if to.len() > MAX_NAME_BYTES => Err(CommandError::NameTooLong),
             Self::Private { text, .. } | Self::Global { text, .. } => match text.len() {
                 0 => Err(CommandError::Empty),
                 length if length > MAX_TEXT => Err(CommandError::TooLong(length)),
@@ -63,6 +65,9 @@ pub enum CommandError {
     /// There is too much.
     #[error("the message has {0} bytes; the most is {MAX_TEXT}")]
     TooLong(usize),
+    /// No name is as long as the recipient's.
+    #[error("no name is so long")]
+    NameTooLong,
     /// The session has ended.
     #[error("the session has ended")]
     Ended,

@@ -74,6 +74,16 @@ pub enum StartError {
     Listen(#[from] ListenError),
 }
 
+impl StartError {
+    /// Whether what was asked for can never be done, on whatever machine.
+    pub fn is_wrong_use(&self) -> bool {
+        matches!(
+            self,
+            Self::Listen(ListenError::TwoPorts(..)) | Self::Identity(IdentityError::Host(_))
+        )
+    }
+}
+
 /// A server that accepts connections.
 pub struct Server {
     tcp: Vec<SocketAddr>,

@@ -41,7 +41,11 @@ pub(crate) async fn run(context: &Context, arguments: cli::Serve) -> Exit {
         Ok(server) => server,
         Err(error) => {
             context.complain(&wording::chain(&error));
-            return Exit::Failed;
+            return if error.is_wrong_use() {
+                Exit::WrongUse
+            } else {
+                Exit::Failed
+            };
         }
     };
     if announce(context, &server, arguments.log_format).is_err() {

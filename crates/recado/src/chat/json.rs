@@ -8,8 +8,7 @@ use recado_client::{CommandError, Event, LinkState, State, Via};
 use recado_proto::frame::{ClosingCode, Person};
 use recado_proto::id::MessageId;
 use recado_proto::limits::MAX_TEXT;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -29,18 +28,44 @@ pub(super) struct JsonFace {
     asked_link: VecDeque<Option<Value>>,
 }
 
-/// What a program may say. Unknown members are ignored.
-#[derive(Deserialize)]
-struct Request {
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(rename = "ref")]
-    reference: Option<Value>,
-    to: Option<String>,
-    text: Option<String>,
-}
-
 impl JsonFace {
+    /// What a request asks for; or the code and message of what is wrong with it.
+    fn understand(
+        &mut self,
+        request: &Map<String, Value>,
+        reference: Option<Value>,
+    ) -> Result<Action<Option<Value>>, (&'static str, String)> {
+        let text = |member: &str| match request.get(member) {
+            Some(Value::String(text)) => Ok(text.clone()),
+            Some(_) => Err(("wrong_member", format!("{member} is not a string"))),
+            None => Err(("missing_member", format!("{member} is missing"))),
+        };
+        match text("type")?.as_str() {
+            "private" => Ok(Action::Private {
+                to: text("to")?,
+                text: text("text")?,
+                sent: reference,
+            }),
+            "global" => Ok(Action::Global {
+                text: text("text")?,
+                sent: reference,
+            }),
+            "who" => {
+                self.asked.push_back(reference);
+                Ok(Action::Who)
+            }
+            "link" => {
+                self.asked_link.push_back(reference);
+                Ok(Action::Link)
+            }
+            "quit" => Ok(Action::Quit),
+            kind => Err((
+                "unknown_type",
+                format!("there is no request of the type {kind:?}"),
+            )),
+        }
+    }
+
     fn error(code: &str, message: &str, reference: Option<Value>) -> io::Result<()> {
         say(
             json!({ "type": "error", "code": code, "message": message }),
@@ -70,48 +95,23 @@ impl Face for JsonFace {
         if line.trim().is_empty() {
             return Ok(Action::Nothing);
         }
-        let request: Request = match serde_json::from_str(line) {
-            Ok(request) => request,
+        let request = match serde_json::from_str::<Value>(line) {
+            Ok(Value::Object(request)) => request,
+            Ok(_) => {
+                Self::error("bad_json", "a request is a JSON object", None)?;
+                return Ok(Action::Nothing);
+            }
             Err(error) => {
                 Self::error("bad_json", &error.to_string(), None)?;
                 return Ok(Action::Nothing);
             }
         };
-        let Request {
-            kind,
-            reference,
-            to,
-            text,
-        } = request;
-        let missing = |member: &str, reference| {
-            Self::error("missing_member", &format!("{member} is missing"), reference)?;
-            Ok(Action::Nothing)
-        };
-        match (kind.as_str(), to, text) {
-            ("private", Some(to), Some(text)) => Ok(Action::Private {
-                to,
-                text,
-                sent: reference,
-            }),
-            ("private", None, _) => missing("to", reference),
-            ("private", _, None) => missing("text", reference),
-            ("global", _, Some(text)) => Ok(Action::Global {
-                text,
-                sent: reference,
-            }),
-            ("global", _, None) => missing("text", reference),
-            ("who", ..) => {
-                self.asked.push_back(reference);
-                Ok(Action::Who)
-            }
-            ("link", ..) => {
-                self.asked_link.push_back(reference);
-                Ok(Action::Link)
-            }
-            ("quit", ..) => Ok(Action::Quit),
-            _ => {
-                let message = format!("there is no request of the type {kind:?}");
-                Self::error("unknown_type", &message, reference)?;
+        // Whatever else is wrong with it, an answer carries its reference.
+        let reference = request.get("ref").cloned();
+        match self.understand(&request, reference.clone()) {
+            Ok(action) => Ok(action),
+            Err((code, message)) => {
+                Self::error(code, &message, reference)?;
                 Ok(Action::Nothing)
             }
         }
@@ -131,6 +131,7 @@ impl Face for JsonFace {
                 let message = format!("the text has {length} bytes; the most is {MAX_TEXT}");
                 ("too_long", message)
             }
+            CommandError::NameTooLong => ("name_too_long", "to is no name".to_owned()),
             CommandError::Ended => ("ended", "the session has ended".to_owned()),
         };
         Self::error(code, &message, reference)
@@ -165,8 +166,8 @@ impl Face for JsonFace {
                 replayed,
                 late,
                 verified,
-            } => say(
-                json!({
+            } => {
+                let mut object = json!({
                     "type": "global",
                     "from": from.name,
                     "text": text,
@@ -178,11 +179,13 @@ impl Face for JsonFace {
                         Via::Tcp => "tcp",
                     },
                     "replayed": replayed,
-                    "late": late,
                     "verified": verified,
-                }),
-                None,
-            ),
+                });
+                if *late {
+                    object["late"] = true.into();
+                }
+                say(object, None)
+            }
             Event::Presence { person, online } => say(
                 json!({ "type": "presence", "name": person.name, "online": online }),
                 None,

@@ -133,6 +133,7 @@ impl Face for PlainFace<'_> {
                 self.hint("chat-error-too-long", &[("limit", &MAX_TEXT.to_string())]);
                 return Ok(());
             }
+            CommandError::NameTooLong => "chat-error-name",
             CommandError::Ended => "chat-error-ended",
         };
         self.hint(id, &[]);

@@ -145,6 +145,7 @@ chat-hint-incomplete = Something is missing: /{ $command } …; /help shows how 
 chat-hint-unknown = There is no command /{ $command }; /help shows those there are.
 chat-error-too-long = Nothing was sent: a message has at most { $limit } bytes.
 chat-error-not-text = Nothing was sent: the line is not UTF-8 text.
+chat-error-name = Nothing was sent: no name is so long.
 chat-error-ended = Nothing was sent: the session has ended.
 chat-help =
     /udp TEXT         writes to everyone (also /all)

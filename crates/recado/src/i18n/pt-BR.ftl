@@ -145,6 +145,7 @@ chat-hint-incomplete = Falta algo: /{ $command } …; /ajuda mostra como se escr
 chat-hint-unknown = Não há o comando /{ $command }; /ajuda mostra os que há.
 chat-error-too-long = Nada foi enviado: uma mensagem tem no máximo { $limit } bytes.
 chat-error-not-text = Nada foi enviado: a linha não é texto em UTF-8.
+chat-error-name = Nada foi enviado: nenhum nome é tão longo.
 chat-error-ended = Nada foi enviado: a sessão terminou.
 chat-help =
     /udp TEXTO        escreve a todos (também /todos)
