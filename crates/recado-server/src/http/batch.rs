@@ -23,7 +23,7 @@ use super::request_body::{self, BodyLimits};
 pub(super) async fn answer(
     shared: Arc<Shared>,
     headers: HeaderMap,
-    body: Incoming,
+    body: &mut Incoming,
 ) -> Result<Reply, Problem> {
     let limits = &shared.limits;
     media_type(&headers, &[MediaType::Json])?;
@@ -38,15 +38,12 @@ pub(super) async fn answer(
         .is_some_and(|bytes| bytes <= limits.single_body_bytes as u64);
     let (body, permit) = if is_small {
         (
-            request_body::read(&headers, body, body_limits).await?,
+            request_body::read(body, body_limits).await?,
             turn(&shared).await?,
         )
     } else {
         let permit = turn(&shared).await?;
-        (
-            request_body::read(&headers, body, body_limits).await?,
-            permit,
-        )
+        (request_body::read(body, body_limits).await?, permit)
     };
     let items = read_items(utf8(&body, &problem::MALFORMED_JSON)?, limits.batch_items)?;
 

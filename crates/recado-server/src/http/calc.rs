@@ -49,12 +49,12 @@ pub(super) fn answer_query(
 /// `POST /v1/calc`.
 pub(super) async fn answer_body(
     headers: HeaderMap,
-    body: Incoming,
+    body: &mut Incoming,
     limits: BodyLimits,
     format: Format,
 ) -> Result<Reply, Problem> {
     let media_type = media_type(&headers, &[MediaType::Json, MediaType::Form])?;
-    let body = request_body::read(&headers, body, limits).await?;
+    let body = request_body::read(body, limits).await?;
     let fields = match media_type {
         MediaType::Json => read_fields(utf8(&body, &problem::MALFORMED_JSON)?)?,
         MediaType::Form => read_form(utf8(&body, &problem::MALFORMED_FORM)?)?,

@@ -11,8 +11,8 @@ use tokio::time::timeout;
 
 use super::problem::{self, Problem};
 
-/// How much of a body that is too large is still read, and how long, before it is refused. A client
-/// that is still sending when the connection closes may lose the answer to a reset.
+/// How much of a body that nobody wants is still read, and how long, before the answer is given. A client
+/// that is still sending when its stream or connection is reset may lose the answer.
 const DISCARDED_BYTES: usize = 1024 * 1024;
 const DISCARD_TIME: Duration = Duration::from_secs(1);
 
@@ -27,12 +27,8 @@ pub(super) struct BodyLimits {
 ///
 /// A body that is given up leaves its rest in the way of the next request, so that the answer says
 /// `Connection: close`; HTTP/2, which has no such need, leaves that header out.
-pub(super) async fn read(
-    headers: &HeaderMap,
-    mut body: Incoming,
-    limits: BodyLimits,
-) -> Result<Bytes, Problem> {
-    let whole = match timeout(limits.time, collect(&mut body, limits.bytes)).await {
+pub(super) async fn read(body: &mut Incoming, limits: BodyLimits) -> Result<Bytes, Problem> {
+    let whole = match timeout(limits.time, collect(body, limits.bytes)).await {
         Ok(whole) => whole,
         Err(_) => {
             let seconds = limits.time.as_secs();
@@ -45,10 +41,6 @@ pub(super) async fn read(
     match whole {
         Ok(whole) => Ok(whole),
         Err(Fault::TooLarge) => {
-            // A client that asked first, and was not told to continue, sends nothing.
-            if !headers.contains_key(EXPECT) {
-                let _ = timeout(DISCARD_TIME, discard(&mut body)).await;
-            }
             let limit = limits.bytes;
             let detail = format!("The body is larger than {limit} bytes.");
             Err(Problem::new(&problem::BODY_TOO_LARGE, detail)
@@ -98,8 +90,19 @@ async fn collect(body: &mut Incoming, limit: usize) -> Result<Bytes, Fault> {
     })
 }
 
+/// Whether something of a body is still to come that an answer has to wait for.
+pub(super) fn is_unread(body: &Incoming, headers: &HeaderMap) -> bool {
+    // A client that asked first, and was not told to continue, sends nothing.
+    !body.is_end_stream() && !headers.contains_key(EXPECT)
+}
+
+/// Reads what is left of a body for nothing, within bounds.
+pub(super) async fn discard(body: &mut Incoming) {
+    let _ = timeout(DISCARD_TIME, discard_bytes(body)).await;
+}
+
 /// Reads up to [`DISCARDED_BYTES`] for nothing.
-async fn discard(body: &mut Incoming) {
+async fn discard_bytes(body: &mut Incoming) {
     let mut discarded = 0;
     while let Some(Ok(frame)) = body.frame().await {
         discarded += frame.data_ref().map_or(0, Bytes::len);

@@ -3,15 +3,15 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{ALLOW, CONTENT_DISPOSITION, HOST};
 use hyper::http::request::Parts;
-use hyper::{Method, Version};
+use hyper::{HeaderMap, Method, Version};
 
-use super::negotiate::Preferences;
+use super::negotiate::{Format, Preferences};
 use super::problem::{self, KINDS, Problem};
 use super::reply::{Cache, PLAIN_TEXT, Reply};
-use super::request_body::BodyLimits;
+use super::request_body::{self, BodyLimits};
 use super::{Shared, batch, calc};
 
 /// RFC 8555's registered type for PEM certificates. (`application/x-pem-file` is registered nowhere.)
@@ -90,22 +90,50 @@ impl<'a> Route<'a> {
     }
 }
 
-/// Answers a request, or begins to.
+/// Answers a request, or begins to. A body that nobody read is read before the answer is given.
 pub(super) fn answer(
     shared: &Arc<Shared>,
     parts: Parts,
-    body: Incoming,
+    mut body: Incoming,
     preferences: Preferences,
 ) -> Answer {
-    begin(shared, parts, body, preferences).unwrap_or_else(|problem| Answer::Now(Err(problem)))
+    let is_unread = request_body::is_unread(&body, &parts.headers);
+    match begin(shared, parts, preferences) {
+        Ok(Begun::Now(reply)) if !is_unread => Answer::Now(Ok(reply)),
+        Err(problem) if !is_unread => Answer::Now(Err(problem)),
+        begun => Answer::Later(Box::pin(async move {
+            let answer = match begun {
+                Ok(Begun::Now(reply)) => Ok(reply),
+                Ok(Begun::Calculation(headers, limits, format)) => {
+                    calc::answer_body(headers, &mut body, limits, format).await
+                }
+                Ok(Begun::Batch(shared, headers)) => {
+                    batch::answer(shared, headers, &mut body).await
+                }
+                Err(problem) => Err(problem),
+            };
+            // One whose body took too long has had its time.
+            let has_time =
+                !matches!(&answer, Err(problem) if problem.kind == &problem::BODY_TIMEOUT);
+            if is_unread && has_time && !body.is_end_stream() {
+                request_body::discard(&mut body).await;
+            }
+            answer
+        })),
+    }
 }
 
-fn begin(
-    shared: &Arc<Shared>,
-    parts: Parts,
-    body: Incoming,
-    preferences: Preferences,
-) -> Result<Answer, Problem> {
+/// How far a request's head brings its answer.
+enum Begun {
+    /// To its end.
+    Now(Reply),
+    /// A calculation is in the body.
+    Calculation(HeaderMap, BodyLimits, Format),
+    /// A batch is in the body.
+    Batch(Arc<Shared>, HeaderMap),
+}
+
+fn begin(shared: &Arc<Shared>, parts: Parts, preferences: Preferences) -> Result<Begun, Problem> {
     if parts.version == Version::HTTP_11 && parts.headers.get_all(HOST).iter().count() != 1 {
         let detail = "An HTTP/1.1 request needs exactly one Host header.";
         return Err(Problem::new(&problem::BAD_HOST, detail));
@@ -125,16 +153,14 @@ fn begin(
                 bytes: shared.limits.single_body_bytes,
                 time: shared.limits.body_time,
             };
-            let answer = calc::answer_body(parts.headers, body, limits, format()?);
-            return Ok(Answer::Later(Box::pin(answer)));
+            return Ok(Begun::Calculation(parts.headers, limits, format()?));
         }
         Route::Batches if parts.method == Method::POST => {
             refuse_query(&parts)?;
             if !preferences.takes_json() {
                 return Err(not_acceptable());
             }
-            let answer = batch::answer(Arc::clone(shared), parts.headers, body);
-            return Ok(Answer::Later(Box::pin(answer)));
+            return Ok(Begun::Batch(Arc::clone(shared), parts.headers));
         }
         Route::RootPem if is_get => {
             let pem = (shared.root_pem)();
@@ -154,7 +180,7 @@ fn begin(
         Route::Unknown => return Err(not_found()),
         _ => other_method(route, &parts.method)?,
     };
-    Ok(Answer::Now(Ok(reply)))
+    Ok(Begun::Now(reply))
 }
 
 fn other_method(route: Route<'_>, method: &Method) -> Result<Reply, Problem> {
