@@ -13,7 +13,7 @@ pub(crate) struct Transcript(Arc<Mutex<Vec<String>>>);
 
 impl Transcript {
     fn note(&self, stream: &str, line: &str) {
-        let line: String = line.chars().take(500).collect();
+        let line: String = line.chars().take(200).collect();
         self.0.lock().unwrap().push(format!("{stream}| {line}"));
     }
 }
@@ -34,7 +34,7 @@ pub(crate) struct Lines {
 
 impl Lines {
     /// Begins to read. What is not UTF-8 fails the test: recado writes nothing else.
-    pub(super) fn read(
+    pub(crate) fn read(
         stream: impl Read + Send + 'static,
         name: &'static str,
         transcript: &Transcript,
@@ -103,8 +103,8 @@ impl Lines {
         }
     }
 
-    /// What has come already.
-    pub(crate) fn so_far(&self) -> Vec<String> {
-        self.lines.try_iter().collect()
+    /// The next line; `None` is the end of the stream.
+    pub(crate) fn next_or_end(&self) -> Option<String> {
+        self.lines.recv_timeout(PATIENCE).ok()
     }
 }

@@ -12,10 +12,11 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 pub(crate) use home::Home;
+pub(crate) use lines::{Lines, Transcript};
 pub(crate) use person::{Bot, Person};
-pub(crate) use program::{Ended, Program, run, run_with};
-pub(crate) use proxy::{Proxy, Wire};
-pub(crate) use raw::{RawChat, RawIdentity, tls};
+pub(crate) use program::{Ended, Killed, Program, run, run_with};
+pub(crate) use proxy::{Datagram, Proxy, Wire};
+pub(crate) use raw::{RawChat, RawIdentity, hello, tls};
 pub(crate) use server::Server;
 
 /// How long anything may take. Never reached where things go well, on a loaded machine neither.

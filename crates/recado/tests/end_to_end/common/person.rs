@@ -107,7 +107,7 @@ impl Bot {
 
     /// The next such event; those before it are passed over.
     #[track_caller]
-    pub(crate) fn find_where(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn find_where(&self, mut wanted: impl FnMut(&Value) -> bool) -> Value {
         loop {
             let event = self.next();
             if wanted(&event) {

@@ -1,17 +1,28 @@
 //! A running process, spoken to over pipes.
 
-use std::io::{ErrorKind, Write};
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::lines::{Lines, Transcript};
 
+/// A process that is killed, by its id, when dropped.
+pub(crate) struct Killed(pub(crate) Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        // An error is one that has ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// A process. Killed when dropped.
 pub(crate) struct Program {
-    child: Child,
+    child: Killed,
     stdin: Option<ChildStdin>,
     pub(crate) stdout: Lines,
     pub(crate) stderr: Lines,
@@ -20,18 +31,26 @@ pub(crate) struct Program {
 
 impl Program {
     pub(crate) fn spawn(command: &mut Command) -> Self {
+        Self::spawn_onto(command, Stdio::piped())
+    }
+
+    /// The same with standard output elsewhere than here.
+    pub(crate) fn spawn_onto(command: &mut Command, stdout: Stdio) -> Self {
         let mut child = command
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+            .stdout(stdout)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
         let transcript = Transcript::default();
-        let stdout = Lines::read(child.stdout.take().unwrap(), "out", &transcript);
+        let stdout = match child.stdout.take() {
+            Some(stdout) => Lines::read(stdout, "out", &transcript),
+            None => Lines::read(io::empty(), "out", &transcript),
+        };
         let stderr = Lines::read(child.stderr.take().unwrap(), "err", &transcript);
         Self {
             stdin: child.stdin.take(),
-            child,
+            child: Killed(child),
             stdout,
             stderr,
             transcript,
@@ -58,7 +77,7 @@ impl Program {
     }
 
     pub(crate) fn pid(&self) -> Pid {
-        Pid::from_raw(self.child.id().try_into().unwrap())
+        Pid::from_raw(self.child.0.id().try_into().unwrap())
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -71,21 +90,13 @@ impl Program {
         // Its streams end with it, and are waited for with a deadline.
         let stdout = self.stdout.rest();
         let stderr = self.stderr.rest();
-        let status = self.child.wait().unwrap();
+        let status = self.child.0.wait().unwrap();
         Ended {
             code: code(status),
             stdout,
             stderr,
             transcript: self.transcript.clone(),
         }
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // The one process, by its id; an error is one that has ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -106,7 +106,11 @@ impl Ready {
             let (tcp, rest) = rest.split_once(" udp=")?;
             let (udp, rest) = rest.split_once(" fingerprint=")?;
             let (fingerprint, data) = rest.split_once(" data=")?;
-            let addresses = |list: &str| list.split(',').map(|a| a.parse().ok()).collect();
+            let addresses = |list: &str| -> Option<Vec<SocketAddr>> {
+                list.split(',')
+                    .map(|address| address.parse().ok())
+                    .collect()
+            };
             let digest = fingerprint.strip_prefix("SHA256:")?;
             let base64url = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
             Some(Self {

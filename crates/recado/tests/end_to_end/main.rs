@@ -1,0 +1,20 @@
+//! recado from end to end: the real binary, real sockets on free ports, folders of its own, and no sleeps.
+//! One test program, so that the harness is built and linked once.
+
+mod common;
+
+mod calculator;
+mod class;
+mod command_line;
+mod curl;
+mod endings;
+mod events;
+mod hostile_peers;
+mod hostile_text;
+mod names;
+mod ports;
+mod serving;
+mod terminal;
+mod transcript;
+mod trust;
+mod wire;

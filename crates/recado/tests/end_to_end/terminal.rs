@@ -1,0 +1,189 @@
+//! What differs where there is a person at a terminal: questions.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::process::{Child, Command, Stdio};
+
+use nix::fcntl::OFlag;
+use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
+use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
+
+use crate::common::{
+    Home, Killed, Lines, NAME_PROMPT_PT, PROMPT_PT, Person, Server, Transcript, run,
+};
+
+/// A process at a terminal. Killed when dropped.
+struct AtTerminal {
+    child: Killed,
+    keyboard: File,
+    screen: Lines,
+}
+
+impl AtTerminal {
+    fn spawn(command: &mut Command) -> Self {
+        let (child, keyboard) = at_terminal(command);
+        let screen = Lines::read(
+            keyboard.try_clone().unwrap(),
+            "screen",
+            &Transcript::default(),
+        );
+        Self {
+            child: Killed(child),
+            keyboard,
+            screen,
+        }
+    }
+
+    fn enter(&mut self, line: &str) {
+        self.keyboard
+            .write_all(format!("{line}\n").as_bytes())
+            .unwrap();
+    }
+
+    /// A line of the screen that is this; terminals end lines with CR LF.
+    #[track_caller]
+    fn shows(&self, line: &str) {
+        while self.screen.next().trim_end() != line {}
+    }
+
+    fn code(&mut self) -> Option<i32> {
+        self.screen.rest();
+        self.child.0.wait().unwrap().code()
+    }
+}
+
+/// Starts a process whose three streams are a terminal, and gives the terminal's other side. Nobody else
+/// inherits that, so that closing it hangs up.
+fn at_terminal(command: &mut Command) -> (Child, File) {
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let master = posix_openpt(flags).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let path = ptsname_r(&master).unwrap();
+    let terminal = || File::options().read(true).write(true).open(&path).unwrap();
+    let screen = terminal();
+    let mut mode = tcgetattr(&screen).unwrap();
+    // What is typed is not shown: the screen has only what the program writes.
+    mode.local_flags.remove(LocalFlags::ECHO);
+    tcsetattr(&screen, SetArg::TCSANOW, &mode).unwrap();
+    let child = command
+        .stdin(terminal())
+        .stdout(terminal())
+        .stderr(screen)
+        .spawn()
+        .unwrap();
+    // The command would keep its ends of the terminal: only without them the screen can end.
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    (child, File::from(OwnedFd::from(master)))
+}
+
+/// Reaches the same server, but is not written as this very machine.
+fn elsewhere(server: &Server) -> String {
+    format!("0.0.0.0:{}", server.port())
+}
+
+#[test]
+fn a_person_is_asked_about_an_unknown_server() {
+    let (server, home) = (Server::start(), Home::new());
+    let address = elsewhere(&server);
+    let arguments = [
+        "calc", "soma", "1", "2", "--lang", "pt-BR", "--server", &address,
+    ];
+    for (answer, code) in [("n", 4), ("", 4), ("s", 0)] {
+        let mut calc = AtTerminal::spawn(&mut home.recado(&arguments));
+        calc.screen.find(&address);
+        calc.screen.find(&server.ready.fingerprint);
+        calc.enter(answer);
+        if code == 0 {
+            // Behind the question, which waits at the end of its line.
+            assert!(calc.screen.find("3").trim_end().ends_with('3'));
+        }
+        assert_eq!(calc.code(), Some(code), "{answer:?}");
+    }
+    // Now it is known, and may be meant without being named.
+    let mut calc =
+        AtTerminal::spawn(&mut home.recado(&["calc", "soma", "1", "2", "--lang", "pt-BR"]));
+    calc.shows(&format!("Usando {address}, o último servidor usado."));
+    calc.shows("3");
+    assert_eq!(calc.code(), Some(0));
+}
+
+#[test]
+fn a_person_whose_name_is_taken_may_try_another() {
+    let (server, home) = (Server::start(), Home::new());
+    let _a = Person::join(&home, &server.address(), "A");
+    let other = Home::new();
+    let arguments = [
+        "chat",
+        "--plain",
+        "--lang",
+        "pt-BR",
+        "--server",
+        &server.address(),
+    ];
+    let mut person = AtTerminal::spawn(&mut other.recado(&arguments));
+    for (name, refusal) in [
+        ("A", "é de outra pessoa"),
+        ("Ana Maria", "só pode ter letras"),
+        ("", "está vazio"),
+    ] {
+        person.shows(NAME_PROMPT_PT);
+        person.enter(name);
+        person.screen.find(refusal);
+    }
+    person.shows(NAME_PROMPT_PT);
+    person.enter("B");
+    person.shows(PROMPT_PT);
+    person.enter("/udp Olá, todos!");
+    person.shows("[UDP] B: Olá, todos!");
+    person.enter("/sair");
+    assert_eq!(person.code(), Some(0));
+}
+
+#[test]
+fn a_person_confirms_a_replaced_key() {
+    let (old, new) = (Server::start(), Server::start());
+    let (proxy, home) = (crate::common::Proxy::before(&old), Home::new());
+    let address = proxy.address();
+    run(&mut home.recado(&["calc", "+", "1", "2", "--server", &address])).says(0, &[]);
+    proxy.lead_to(&new);
+    for (answer, code) in [("n", 4), ("y", 0)] {
+        let mut replace = AtTerminal::spawn(&mut home.recado(&["trust", "replace", &address]));
+        replace.screen.find(&old.ready.fingerprint);
+        replace.screen.find(&new.ready.fingerprint);
+        replace.screen.find("(y/N)");
+        replace.enter(answer);
+        assert_eq!(replace.code(), Some(code), "{answer:?}");
+    }
+    run(&mut home.recado(&["calc", "+", "1", "2", "--server", &address]))
+        .says(0, &[])
+        .shows(&["3"]);
+}
+
+#[test]
+fn a_terminal_that_is_closed_ends_the_chat() {
+    let (server, home) = (Server::start(), Home::new());
+    let b = Person::join(&home, &server.address(), "B");
+    let arguments = [
+        "chat",
+        "--plain",
+        "--name",
+        "A",
+        "--lang",
+        "pt-BR",
+        "--server",
+        &server.address(),
+    ];
+    let (child, mut keyboard) = at_terminal(&mut home.recado(&arguments));
+    let _child = Killed(child);
+    b.stderr.find("A entrou");
+    // In mid-line: what was not entered is not sent.
+    keyboard.write_all("/udp não envie".as_bytes()).unwrap();
+    drop(keyboard);
+    b.stderr.find("A saiu");
+    b.quit();
+}
