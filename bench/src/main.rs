@@ -25,7 +25,7 @@ mod workspace;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{CommandFactory, Parser, Subcommand};
 
 /// recado's benchmarks. Without a name, all of them, one after the other.
@@ -64,10 +64,17 @@ fn run(benchmark: Benchmark) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(async {
+    let benchmark = async {
         match benchmark {
             Benchmark::Memory(options) => memory::run(options).await,
             Benchmark::EchoServer(options) => echo_server::run(options).await,
+        }
+    };
+    runtime.block_on(async {
+        // An interrupted benchmark ends its servers and removes their folders, too.
+        tokio::select! {
+            outcome = benchmark => outcome,
+            _ = tokio::signal::ctrl_c() => bail!("interrupted"),
         }
     })
 }

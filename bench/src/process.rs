@@ -98,7 +98,7 @@ impl ServerProcess {
         anyhow::anyhow!("it does not start: {}", log.trim())
     }
 
-    /// Ends it in order; returns whether it did end.
+    /// Ends it in order.
     fn end(&mut self) -> Result<()> {
         signal("TERM", &[self.child.id()])?;
         let end = Instant::now() + PATIENCE;

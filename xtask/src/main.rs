@@ -33,6 +33,9 @@ Tasks:
             docs        cargo doc, warnings denied
             build       cargo test --no-run
             test        all tests; the last line counts them
+  bench [NAME [OPTION…]]
+          Measure recado beside what else one could run, and write docs/benchmarks.md;
+          without a name, all of it. `cargo xtask bench --help` names the benchmarks
 
 Options:
   -h, --help    Print this text
@@ -49,12 +52,13 @@ fn main() -> ExitCode {
         .skip(1)
         .map(|argument| argument.to_string_lossy().into_owned())
         .collect();
-    if arguments.iter().any(|it| it == "--help" || it == "-h") {
-        print!("{USAGE}");
-        return ExitCode::SUCCESS;
-    }
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
+        ["bench", ref benchmark @ ..] => cargo::bench(benchmark),
+        _ if arguments.iter().any(|it| ["--help", "-h"].contains(it)) => {
+            print!("{USAGE}");
+            ExitCode::SUCCESS
+        }
         ["test"] => match root() {
             Some(root) => stages::run(&root),
             None => {

@@ -18,12 +18,34 @@ struct SystemPackage {
 }
 
 /// All of them. A new one is one entry more.
-const PACKAGES: [SystemPackage; 3] = [
+const PACKAGES: [SystemPackage; 6] = [
     SystemPackage {
         what: "curl",
         package: "curl",
         is_here: || runs("curl", &["--version"]),
         why: "a client that is not ours asks the calculator",
+    },
+    SystemPackage {
+        what: "ip",
+        package: "iproute2",
+        is_here: || runs("ip", &["-V"]),
+        why: "networks of the tests' own",
+    },
+    SystemPackage {
+        what: "nft",
+        package: "nftables",
+        is_here: || runs("nft", &["--version"]),
+        why: "networks that lose datagrams",
+    },
+    SystemPackage {
+        what: "unshare, nsenter and setpriv",
+        package: "util-linux",
+        is_here: || {
+            ["unshare", "nsenter", "setpriv"]
+                .iter()
+                .all(|tool| runs(tool, &["--version"]))
+        },
+        why: "networks of the tests' own, and rights given up",
     },
     SystemPackage {
         what: "python3",

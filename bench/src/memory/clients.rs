@@ -140,10 +140,10 @@ impl Target {
         let (say, hear): (Vec<u8>, &[u8]) = match self.dialect {
             Dialect::Chat => unreachable!("opened above"),
             Dialect::Echo => (b"hello".to_vec(), b"hello"),
-            // 422: there is no message of the day, which is the end of the welcome.
+            // 376: the message of the day has ended, and with it the welcome.
             Dialect::Irc => (
                 format!("NICK b{number}\r\nUSER bench 0 * :bench\r\n").into_bytes(),
-                b" 422 ",
+                b" 376 ",
             ),
             Dialect::Mqtt => (mqtt_connect(number), &[0x20, 2, 0, 0]),
             Dialect::Http => (

@@ -171,7 +171,7 @@ fn program(name: &str) -> String {
 /// No limits on connections, and no looking up of those who connect.
 fn ngircd(address: SocketAddr, certificate: &Certificate) -> Result<String> {
     Ok(format!(
-        "[Global]\nName = bench.invalid\nInfo = bench\nListen = {ip}\nPorts = {plain}\n\
+        "[Global]\nName = bench.invalid\nInfo = bench\nMotdPhrase = bench\nListen = {ip}\nPorts = {plain}\n\
          [Limits]\nMaxConnections = 0\nMaxConnectionsIP = 0\nPingTimeout = 3600\n\
          [Options]\nDNS = no\nIdent = no\nPAM = no\n\
          [SSL]\nPorts = {port}\nCertFile = {}\nKeyFile = {}\n",

@@ -24,7 +24,11 @@ const ARROWS: [(&str, &[&str]); 9] = [
         ],
     ),
     // It measures the binary from outside, in the words of the wire.
-    ("recado-bench", &["recado-proto"]),
+    ("recado-bench", &["recado-proto", "recado-engine"]),
+    (
+        "recado-sim",
+        &["recado-proto", "recado-hub", "recado-engine"],
+    ),
     ("xtask", &[]),
 ];
 

@@ -11,6 +11,7 @@ mod endings;
 mod events;
 mod hostile_peers;
 mod hostile_text;
+mod lossy;
 mod names;
 mod ports;
 mod serving;

@@ -4,61 +4,12 @@ use std::process::Command;
 
 use nix::sys::signal::Signal;
 
-use crate::common::{Home, Program, Server, run, skip};
+use crate::common::{Ended, Home, Network, run, skip};
 
-/// An empty network with a loopback, for as long as this lives.
-struct Network {
-    holder: Program,
-    /// Made in a user namespace: one who is not the superuser.
-    with_user: bool,
-}
-
-impl Network {
-    /// `None` where that is not permitted, or the tools are missing.
-    fn new() -> Option<Self> {
-        for tool in ["unshare", "nsenter", "ip"] {
-            Command::new(tool).arg("-V").output().ok()?;
-        }
-        let with_user = !nix::unistd::geteuid().is_root();
-        let flags = if with_user { "-rn" } else { "-n" };
-        let mut command = Command::new("unshare");
-        // Holds the network until its standard input ends, at the latest with the test.
-        command.args([
-            flags,
-            "sh",
-            "-c",
-            "ip link set lo up && echo up && exec cat",
-        ]);
-        let holder = Program::spawn(&mut command);
-        (holder.stdout.next_or_end()? == "up").then_some(Self { holder, with_user })
-    }
-
-    /// The program, within the network.
-    fn recado(&self, home: &Home, before: &[&str], arguments: &[&str]) -> Command {
-        let mut command = home.clean("nsenter");
-        command.args(["--target", &self.holder.pid().to_string(), "--net"]);
-        if self.with_user {
-            command.args(["--user", "--preserve-credentials"]);
-        }
-        command
-            .arg("--")
-            .args(before)
-            .arg(env!("CARGO_BIN_EXE_recado"))
-            .args(arguments);
-        command
-    }
-
-    fn serve(&self, before: &[&str], arguments: &[&str]) -> Server {
-        let home = Home::new();
-        let command = self.recado(&home, before, &[&["serve"], arguments].concat());
-        Server::spawn(home, command)
-    }
-
-    /// A calculation without a port: which of the two is found is the client's matter.
-    fn calculate(&self, home: &Home, arguments: &[&str]) -> crate::common::Ended {
-        let calc = ["calc", "add", "1", "2", "--server", "127.0.0.1"];
-        run(&mut self.recado(home, &[], &[&calc, arguments].concat()))
-    }
+/// A calculation without a port: which of the two is found is the client's matter.
+fn calculate(network: &Network, home: &Home, arguments: &[&str]) -> Ended {
+    let calc = ["calc", "add", "1", "2", "--server", "127.0.0.1"];
+    run(&mut network.recado(home, &[], &[&calc, arguments].concat()))
 }
 
 #[test]
@@ -68,9 +19,7 @@ fn where_443_is_taken_both_protocols_move_to_8443_and_clients_find_them() {
     };
     // Nobody is there yet: both ports are named.
     let nobody = Home::new();
-    network
-        .calculate(&nobody, &[])
-        .says(3, &["127.0.0.1:443", "127.0.0.1:8443"]);
+    calculate(&network, &nobody, &[]).says(3, &["127.0.0.1:443", "127.0.0.1:8443"]);
 
     let first = network.serve(&[], &[]);
     assert_eq!(first.ready.tcp[0].to_string(), "0.0.0.0:443");
@@ -95,8 +44,10 @@ fn where_443_is_taken_both_protocols_move_to_8443_and_clients_find_them() {
     for server in [&second, &first] {
         let home = Home::new();
         let given = ["--fingerprint", &server.ready.fingerprint];
-        network.calculate(&home, &given).says(0, &[]).shows(&["3"]);
-        network.calculate(&home, &[]).says(0, &[]).shows(&["3"]);
+        calculate(&network, &home, &given)
+            .says(0, &[])
+            .shows(&["3"]);
+        calculate(&network, &home, &[]).says(0, &[]).shows(&["3"]);
     }
 
     // A third has nowhere to go; a chosen port is never left.

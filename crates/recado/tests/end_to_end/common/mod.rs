@@ -2,6 +2,7 @@
 
 mod home;
 mod lines;
+mod network;
 mod person;
 mod program;
 mod proxy;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 pub(crate) use home::Home;
 pub(crate) use lines::{Lines, Transcript};
+pub(crate) use network::Network;
 pub(crate) use person::{Bot, Person};
 pub(crate) use program::{Ended, Killed, Program, run, run_with};
 pub(crate) use proxy::{Datagram, Proxy, Wire};

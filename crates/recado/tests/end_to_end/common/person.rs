@@ -71,7 +71,12 @@ impl Bot {
     /// Joins under a name, and waits for `ready`.
     #[track_caller]
     pub(crate) fn join(home: &Home, server: &str, name: &str) -> Self {
-        let program = Self::spawn(home, server, name);
+        Self::of(Self::spawn(home, server, name))
+    }
+
+    /// Waits for the `ready` of a chat that was started.
+    #[track_caller]
+    pub(crate) fn of(program: Program) -> Self {
         let ready = parse(&program.stdout.next());
         assert_eq!(ready["type"], "ready", "{ready}");
         Self { program, ready }

@@ -1,0 +1,79 @@
+//! A network of the test's own, with a packet filter where there is one.
+
+use std::process::Command;
+
+use super::{Bot, Home, Program, Server, run_with};
+
+/// An empty network with a loopback, for as long as this lives.
+pub(crate) struct Network {
+    holder: Program,
+    /// Made in a user namespace: one who is not the superuser.
+    pub(crate) with_user: bool,
+}
+
+impl Network {
+    /// `None` where that is not permitted, or the tools are missing.
+    pub(crate) fn new() -> Option<Self> {
+        for tool in ["unshare", "nsenter", "ip"] {
+            Command::new(tool).arg("-V").output().ok()?;
+        }
+        let with_user = !nix::unistd::geteuid().is_root();
+        let flags = if with_user { "-rn" } else { "-n" };
+        let mut command = Command::new("unshare");
+        // Holds the network until its standard input ends, at the latest with the test.
+        command.args([
+            flags,
+            "sh",
+            "-c",
+            "ip link set lo up && echo up && exec cat",
+        ]);
+        let holder = Program::spawn(&mut command);
+        (holder.stdout.next_or_end()? == "up").then_some(Self { holder, with_user })
+    }
+
+    /// The program, within the network.
+    pub(crate) fn recado(&self, home: &Home, before: &[&str], arguments: &[&str]) -> Command {
+        let mut command = self.enter(home.clean("nsenter"));
+        command
+            .args(before)
+            .arg(env!("CARGO_BIN_EXE_recado"))
+            .args(arguments);
+        command
+    }
+
+    pub(crate) fn serve(&self, before: &[&str], arguments: &[&str]) -> Server {
+        let home = Home::new();
+        let command = self.recado(&home, before, &[&["serve"], arguments].concat());
+        Server::spawn(home, command)
+    }
+
+    /// A chat for a program, within the network.
+    pub(crate) fn join(&self, home: &Home, server: &Server, name: &str) -> Bot {
+        let address = server.ready.tcp[0].to_string();
+        let arguments = ["chat", "--json", "--name", name, "--server", &address];
+        Bot::of(Program::spawn(&mut self.recado(home, &[], &arguments)))
+    }
+
+    /// Replaces the packet filter's rules for what comes in by the loopback. False where there is no filter.
+    pub(crate) fn filter(&self, rules: &[String]) -> bool {
+        let mut script = String::from("table inet t\ndelete table inet t\n");
+        script.push_str("table inet t { chain c { type filter hook input priority 0;\n");
+        for rule in rules {
+            script.push_str(rule);
+            script.push('\n');
+        }
+        script.push_str("}\n}\n");
+        let mut nft = self.enter(Command::new("nsenter"));
+        nft.args(["nft", "-f", "-"]);
+        run_with(&mut nft, &script).code == 0
+    }
+
+    fn enter(&self, mut command: Command) -> Command {
+        command.args(["--target", &self.holder.pid().to_string(), "--net"]);
+        if self.with_user {
+            command.args(["--user", "--preserve-credentials"]);
+        }
+        command.arg("--");
+        command
+    }
+}
