@@ -95,7 +95,7 @@ fn a_block_in_either_direction_is_noticed_carried_over_tcp_and_gone_again() {
     ] {
         a.say_to_all("por UDP");
         assert_eq!(a.find("global")["via"], "udp", "{rule}");
-        assert!(network.filter(&[rule.clone()]));
+        assert!(network.filter(std::slice::from_ref(&rule)));
         let since = Instant::now();
         a.say_to_all("bloqueada");
         let blocked = a.find("link");
