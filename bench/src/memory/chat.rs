@@ -139,6 +139,7 @@ impl Session {
         let probe = ClientDatagram::Probe(Probe {
             nonce: self.nonce,
             challenge: self.challenge,
+            report: false,
         });
         let mut datagram = Vec::new();
         self.sealer.seal(&probe.encode(), &mut datagram)?;

@@ -33,8 +33,8 @@ const GIVE_UP: Duration = Duration::from_secs(90);
 /// Events that may be held back for [`Event::Ready`], which then comes at once.
 const MAX_HELD: usize = 4096;
 
-/// Global messages that are remembered as shown: 48 bytes each, twice.
-const MAX_SHOWN: usize = 4096;
+/// Global messages that are remembered as shown, 48 bytes each, twice: as many as the server remembers.
+const MAX_SHOWN: usize = 65_536;
 
 /// Signs with one's own identity key.
 pub type Sign = Box<dyn Fn(&[u8]) -> Signature + Send>;
@@ -100,6 +100,10 @@ pub struct Engine {
     private: BTreeSet<MessageId>,
     /// One's own global messages without an echo.
     global: BTreeMap<MessageId, Unconfirmed>,
+    /// How many were entered in all.
+    said: u64,
+    /// When the next of those that wait may be sent.
+    hold_until: Duration,
     ended: bool,
     outputs: VecDeque<Output>,
 }
@@ -107,12 +111,38 @@ pub struct Engine {
 /// One's own global message whose echo has not come.
 struct Unconfirmed {
     message: GlobalMessage,
+    /// Which of one's own it is: they are sent in order.
+    order: u64,
+    /// It was refused, or waits behind one that was: it is sent when its turn comes.
+    waits: bool,
     /// When it is repeated.
     repeat_at: Duration,
     /// When it counts as failed.
     give_up_at: Duration,
     /// Whether it was sent by datagram and nothing has told since that it came.
     by_datagram: bool,
+}
+
+impl Unconfirmed {
+    /// It has just been sent.
+    fn sent(&mut self, now: Duration, by_datagram: bool, rtt: Option<Duration>) {
+        let wait = match by_datagram {
+            // On a slow link its echo takes its time.
+            true => ECHO_TIME.max(rtt.unwrap_or_default().saturating_mul(2)),
+            false => FRAME_ECHO_TIME,
+        };
+        self.waits = false;
+        self.by_datagram = by_datagram;
+        self.repeat_at = now.saturating_add(wait);
+        self.give_up_at = now.saturating_add(GIVE_UP);
+    }
+
+    /// It was refused: it waits for its turn, however long that takes.
+    fn refuse(&mut self) {
+        self.waits = true;
+        self.by_datagram = false;
+        self.give_up_at = Duration::MAX;
+    }
 }
 
 /// How global messages came.
@@ -167,6 +197,8 @@ impl Engine {
             unreadable: BTreeSet::new(),
             private: BTreeSet::new(),
             global: BTreeMap::new(),
+            said: 0,
+            hold_until: Duration::ZERO,
             ended: false,
             outputs: VecDeque::new(),
         };
@@ -209,6 +241,10 @@ impl Engine {
             }
             ServerFrame::Private(message) => self.handle_private(message),
             ServerFrame::Outcome(outcome) => {
+                if outcome.result.is_ok() {
+                    // A global message that was repeated so late that the log does not hold it any more.
+                    self.settle(outcome.id);
+                }
                 if self.private.remove(&outcome.id) {
                     let state = match outcome.result {
                         Ok(()) => State::Delivered,
@@ -219,12 +255,7 @@ impl Engine {
                 }
             }
             ServerFrame::Global(message) => self.handle_global(now, message, Via::Tcp),
-            ServerFrame::GlobalHead(head) => {
-                // What is missing at the end of a burst was lost on the way here.
-                if self.log.learn_head(now, head) {
-                    self.link.suspect(now);
-                }
-            }
+            ServerFrame::GlobalHead(head) => self.log.learn_head(now, head),
             ServerFrame::GlobalGone(range) => {
                 for hole in self.log.give_up(now, range) {
                     self.emit_hole(hole);
@@ -242,14 +273,14 @@ impl Engine {
                 }
             }
             ServerFrame::GlobalRefused(GlobalRefused { id, retry_in_ms }) => {
-                if let Some(unconfirmed) = self.global.get_mut(&id) {
-                    unconfirmed.by_datagram = false;
+                if let Some(own) = self.global.get_mut(&id) {
+                    own.refuse();
                     let wait = Duration::from_millis(retry_in_ms).min(GIVE_UP);
-                    unconfirmed.repeat_at = now.saturating_add(wait);
-                    unconfirmed.give_up_at = unconfirmed.repeat_at.saturating_add(GIVE_UP);
+                    self.hold_until = self.hold_until.max(now.saturating_add(wait));
                 }
             }
             ServerFrame::ProbeHeard(nonce) => self.link.handle_heard(nonce),
+            ServerFrame::PathUnconfirmed => self.link.handle_unconfirmed(now),
             ServerFrame::Closing(closing) => self.end(Some(closing.code), closing.detail),
         }
         self.become_ready();
@@ -336,12 +367,15 @@ impl Engine {
         if self.ended {
             return None;
         }
-        let repeats = self
-            .global
-            .values()
-            .map(|own| own.repeat_at.min(own.give_up_at));
+        let sent = self.global.values().filter(|own| !own.waits);
+        let repeats = sent.map(|own| own.repeat_at.min(own.give_up_at));
+        let turn = self.next_in_turn().map(|_| self.hold_until);
         let log = self.log.deadline();
-        repeats.chain(log).chain([self.link.deadline()]).min()
+        repeats
+            .chain(turn)
+            .chain(log)
+            .chain([self.link.deadline()])
+            .min()
     }
 
     /// Does what is due.
@@ -353,6 +387,10 @@ impl Engine {
         self.do_step(step);
         self.repeat_globals(now);
         if let Some(ranges) = self.log.handle_timeout(now) {
+            // What is missing at the end of a burst was lost on the way here, with nothing after it.
+            if self.log.is_missing_its_end() {
+                self.link.suspect(now);
+            }
             self.send(ClientFrame::GlobalRequest(ranges));
         }
         self.become_ready();
@@ -525,22 +563,34 @@ impl Engine {
             text,
             signature: (self.config.sign)(&content),
         };
-        let by_datagram = self.link.up() && self.send_datagram(&message);
-        if !by_datagram {
-            self.send(ClientFrame::Global(message.clone()));
-        }
-        let wait = if by_datagram {
-            ECHO_TIME
-        } else {
-            FRAME_ECHO_TIME
-        };
-        let unconfirmed = Unconfirmed {
+        self.said = self.said.saturating_add(1);
+        let mut own = Unconfirmed {
             message,
-            repeat_at: now.saturating_add(wait),
-            give_up_at: now.saturating_add(GIVE_UP),
-            by_datagram,
+            order: self.said,
+            waits: true,
+            repeat_at: now,
+            give_up_at: Duration::MAX,
+            by_datagram: false,
         };
-        self.global.insert(id, unconfirmed);
+        // Behind one that waits for its turn, all do.
+        if !self.global.values().any(|own| own.waits) {
+            let by_datagram = self.link.up() && self.send_datagram(&own.message);
+            if !by_datagram {
+                self.send(ClientFrame::Global(own.message.clone()));
+            }
+            own.sent(now, by_datagram, self.link.rtt());
+        }
+        self.global.insert(id, own);
+    }
+
+    /// The oldest of those that wait, unless one of them has just been sent and its fate is not known: they go one
+    /// by one, so that one refusal is not followed by as many as there are.
+    fn next_in_turn(&self) -> Option<MessageId> {
+        let waiting = self.global.iter().filter(|(_, own)| own.waits);
+        let (id, oldest) = waiting.min_by_key(|(_, own)| own.order)?;
+        let mut sent = self.global.values().filter(|own| !own.waits);
+        let is_pending = sent.any(|own| own.order < oldest.order);
+        (!is_pending).then_some(*id)
     }
 
     /// Whether the message fits a datagram; it has then been sent.
@@ -558,7 +608,7 @@ impl Engine {
     fn repeat_globals(&mut self, now: Duration) {
         let (mut repeated, mut failed) = (Vec::new(), Vec::new());
         let mut suspicious = false;
-        for (id, own) in &mut self.global {
+        for (id, own) in self.global.iter_mut().filter(|(_, own)| !own.waits) {
             if own.give_up_at <= now {
                 failed.push(*id);
             } else if own.repeat_at <= now {
@@ -566,6 +616,12 @@ impl Engine {
                 own.repeat_at = now.saturating_add(FRAME_ECHO_TIME);
                 repeated.push(own.message.clone());
             }
+        }
+        if self.hold_until <= now
+            && let Some(own) = self.next_in_turn().and_then(|id| self.global.get_mut(&id))
+        {
+            own.sent(now, false, None);
+            repeated.push(own.message.clone());
         }
         if suspicious {
             self.link.suspect(now);

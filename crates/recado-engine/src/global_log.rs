@@ -77,11 +77,15 @@ impl GlobalLog {
         Some(arrival)
     }
 
-    /// Learns how far the log has come. Whether something of it is missing.
-    pub(crate) fn learn_head(&mut self, now: Duration, head: u64) -> bool {
+    /// Learns how far the log has come. What was said last may still be on its way.
+    pub(crate) fn learn_head(&mut self, now: Duration, head: u64) {
         self.head = self.head.max(head.min(HIGHEST));
-        self.schedule(now, now);
-        self.is_missing_any()
+        self.schedule(now, now.saturating_add(REORDER));
+    }
+
+    /// Whether the highest number known is missing: nothing that came later by datagram says that datagrams come.
+    pub(crate) fn is_missing_its_end(&self) -> bool {
+        self.newest < self.head && self.floor < self.head
     }
 
     /// Learns that numbers cannot be had any more; returns those of them that were missing.
@@ -267,9 +271,12 @@ mod tests {
     fn a_lost_tail_shows_when_the_head_is_told() {
         let mut log = GlobalLog::new(0);
         log.receive(at(0), 1);
-        assert!(!log.learn_head(at(250), 1));
-        assert!(log.learn_head(at(500), 3));
-        assert_eq!(log.handle_timeout(at(500)), Some(vec![range(2, 3)]));
+        log.learn_head(at(250), 1);
+        assert_eq!((log.deadline(), log.is_missing_its_end()), (None, false));
+        log.learn_head(at(500), 3);
+        assert!(log.is_missing_its_end());
+        assert_eq!(log.handle_timeout(at(529)), None, "it may be on its way");
+        assert_eq!(log.handle_timeout(at(530)), Some(vec![range(2, 3)]));
     }
 
     #[test]
@@ -277,18 +284,18 @@ mod tests {
         let mut log = GlobalLog::new(0);
         log.learn_head(at(0), 1000);
         log.receive(at(0), 500);
-        assert_eq!(log.handle_timeout(at(0)), Some(vec![range(1, 256)]));
-        assert_eq!(log.give_up(at(10), range(0, 300)), [range(1, 300)]);
-        assert_eq!(log.give_up(at(10), range(0, 300)), []);
+        assert_eq!(log.handle_timeout(at(30)), Some(vec![range(1, 256)]));
+        assert_eq!(log.give_up(at(40), range(0, 300)), [range(1, 300)]);
+        assert_eq!(log.give_up(at(40), range(0, 300)), []);
         let rest = Some(vec![range(301, 499), range(501, 557)]);
-        assert_eq!(log.handle_timeout(at(10)), rest);
+        assert_eq!(log.handle_timeout(at(40)), rest);
     }
 
     #[test]
     fn a_hostile_head_costs_nothing() {
         let mut log = GlobalLog::new(0);
-        assert!(log.learn_head(at(0), u64::MAX));
-        assert_eq!(log.handle_timeout(at(0)), Some(vec![range(1, 256)]));
+        log.learn_head(at(0), u64::MAX);
+        assert_eq!(log.handle_timeout(at(30)), Some(vec![range(1, 256)]));
         let all = range(0, u64::MAX);
         assert_eq!(log.give_up(at(0), all), [range(1, HIGHEST)]);
         assert_eq!(log.receive(at(0), u64::MAX), None);

@@ -26,6 +26,10 @@ const LATER_BURST: Burst = Burst {
 /// cannot make both sides play ping-pong.
 const CALLED_INTERVAL: Duration = Duration::from_millis(50);
 
+/// Probes that answers may call for, one after the other: a new challenge is echoed, and once more should the address
+/// have moved meanwhile.
+const MAX_CALLED: u32 = 2;
+
 /// Time between probes while the link is open: below the 30 s after which many NATs forget a UDP binding (RFC
 /// 4787 §4.3 asks for two minutes), and a third of the time after which the server gives a silent path up.
 const KEEP_OPEN: Duration = Duration::from_secs(15);
@@ -63,6 +67,10 @@ pub(crate) struct Link {
     next_probe: Duration,
     /// Before this, an answer calls for no probe.
     next_called: Duration,
+    /// Probes that answers called for since the last that came by itself.
+    called: u32,
+    /// The server takes our address as the session's, as far as it has said.
+    confirmed: bool,
     /// Time to the next attempt while a direction is blocked.
     retry: Duration,
     /// The latest probes: nonce and time.
@@ -103,6 +111,8 @@ impl Link {
             challenge: 0,
             next_probe: now,
             next_called: now,
+            called: 0,
+            confirmed: false,
             retry: FIRST_RETRY,
             sent: VecDeque::new(),
             probes: 0,
@@ -158,9 +168,9 @@ impl Link {
             && decides <= now
         {
             self.burst = None;
-            step.lost = self.down && !self.heard.datagram;
+            step.lost = self.down && self.confirmed && !self.heard.datagram;
             self.up = self.heard.report;
-            self.down &= self.heard.datagram;
+            self.down &= self.heard.datagram && self.confirmed;
             self.retry = FIRST_RETRY;
             self.next_probe = now.saturating_add(self.retry);
         } else if self.next_probe <= now {
@@ -169,6 +179,7 @@ impl Link {
             }
             // Should none of the probes arrive, their answers say nothing of the other direction.
             step.ask = self.burst.is_some() && self.down;
+            self.called = 0;
             step.probe = Some(self.probe(now));
         }
         step
@@ -194,39 +205,53 @@ impl Link {
         if answer.nonce == 0 {
             return None;
         }
-        if let Some(at) = self
+        let at = self
             .sent
             .iter()
-            .position(|(nonce, _)| *nonce == answer.nonce)
-            && let Some((_, sent)) = self.sent.remove(at)
-        {
-            self.answers = self.answers.saturating_add(1);
-            self.measure(now.saturating_sub(sent));
-        }
+            .position(|(nonce, _)| *nonce == answer.nonce);
+        // An answer to what was never asked, or was answered before, says nothing of now.
+        let (_, sent) = at.and_then(|at| self.sent.remove(at))?;
+        self.answers = self.answers.saturating_add(1);
+        self.measure(now.saturating_sub(sent));
         self.heard.report = true;
         self.up = true;
         if answer.confirmed {
             (self.up, self.down) = (true, true);
+            self.confirmed = true;
             self.burst = None;
             self.retry = FIRST_RETRY;
             self.next_probe = now.saturating_add(KEEP_OPEN);
             return None;
         }
-        // An old answer asks again for what was echoed already.
-        if answer.nonce != self.nonce {
+        if answer.challenge == self.challenge {
+            // Its echo is on its way.
             return None;
         }
         self.challenge = answer.challenge;
+        if self.called >= MAX_CALLED {
+            return None;
+        }
         if now < self.next_called {
             self.next_probe = self.next_probe.min(self.next_called);
             return None;
         }
         self.next_called = now.saturating_add(CALLED_INTERVAL);
+        self.called = self.called.saturating_add(1);
         Some(self.probe(now))
     }
 
+    /// The server has given the path up: it sends no datagrams until it is confirmed again.
+    pub(crate) fn handle_unconfirmed(&mut self, now: Duration) {
+        // Mostly it is confirmed again a moment later, and nobody need hear of it.
+        self.confirmed = false;
+        self.suspect(now);
+    }
+
     fn begin_burst(&mut self, now: Duration) {
-        self.burst = Some((LATER_BURST, now.saturating_add(LATER_BURST.length)));
+        // Long enough for an answer also on a slow link.
+        let round_trips = self.rtt.unwrap_or_default().saturating_mul(2);
+        let length = LATER_BURST.length.max(round_trips);
+        self.burst = Some((LATER_BURST, now.saturating_add(length)));
         self.heard = Heard::default();
         self.sent.clear();
         self.next_probe = now;
@@ -234,15 +259,20 @@ impl Link {
 
     /// Whether the last probe was due for an answer.
     fn unanswered(&self, now: Duration) -> bool {
-        let last = self.sent.back();
-        last.is_some_and(|(_, sent)| now.saturating_sub(*sent) >= ANSWER_TIME)
+        let last = self.sent.back().filter(|(nonce, _)| *nonce == self.nonce);
+        last.is_some_and(|(_, sent)| now.saturating_sub(*sent) >= self.answer_time())
+    }
+
+    /// How long an answer may take.
+    fn answer_time(&self) -> Duration {
+        ANSWER_TIME.max(self.rtt.unwrap_or_default().saturating_mul(2))
     }
 
     fn probe(&mut self, now: Duration) -> Probe {
         let open = self.up && self.down;
         let interval = match self.burst {
             Some((burst, _)) => burst.interval,
-            None if open => ANSWER_TIME,
+            None if open => self.answer_time(),
             None => {
                 self.retry = self.retry.saturating_mul(2).min(KEEP_OPEN);
                 self.retry

@@ -12,6 +12,10 @@ const MAX_KEPT: usize = 4096;
 /// Bytes of text that are kept: the longest 128, or all 4,096 of 2 KiB.
 const MAX_KEPT_BYTES: usize = 8 * 1024 * 1024;
 
+/// Ids that are remembered, so that a late repetition is not numbered again: what 36 people can say within the 90 s
+/// for which a message is repeated. 6 MiB.
+const MAX_IDS: usize = 65_536;
+
 /// Bytes of a message beside its text, at most: person, id, time, signature, numbers.
 const OVERHEAD: usize = 320;
 
@@ -24,8 +28,21 @@ pub(crate) struct GlobalLog {
     /// The latest messages, ending in `sequence`.
     kept: VecDeque<IncomingGlobal>,
     bytes: usize,
-    /// The numbers of those kept.
+    /// The numbers of the latest messages, kept or not.
     by_id: BTreeMap<(RemoteKey, MessageId), u64>,
+    /// The same, in order.
+    ids: VecDeque<(RemoteKey, MessageId)>,
+}
+
+/// What the log knows of an id.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) enum Known<'a> {
+    /// Nothing.
+    No,
+    /// Its message.
+    Kept(&'a IncomingGlobal),
+    /// That it was numbered; the message is not kept any more.
+    Gone,
 }
 
 impl GlobalLog {
@@ -37,6 +54,7 @@ impl GlobalLog {
             kept: VecDeque::new(),
             bytes: 0,
             by_id: BTreeMap::new(),
+            ids: VecDeque::new(),
         }
     }
 
@@ -45,15 +63,24 @@ impl GlobalLog {
         self.sequence
     }
 
-    /// The message that this sender sent under this id, if it is still kept.
-    pub(crate) fn find(&self, sender: &RemoteKey, id: &MessageId) -> Option<&IncomingGlobal> {
-        self.get(*self.by_id.get(&(*sender, *id))?)
+    /// The message that this sender sent under this id.
+    pub(crate) fn find(&self, sender: &RemoteKey, id: &MessageId) -> Known<'_> {
+        match self.by_id.get(&(*sender, *id)) {
+            None => Known::No,
+            Some(number) => self.get(*number).map_or(Known::Gone, Known::Kept),
+        }
     }
 
     /// Numbers a message and keeps it.
     pub(crate) fn append(&mut self, from: Person, message: GlobalMessage) -> IncomingGlobal {
         self.sequence = self.sequence.saturating_add(1);
         self.by_id.insert((from.key, message.id), self.sequence);
+        self.ids.push_back((from.key, message.id));
+        if self.ids.len() > MAX_IDS
+            && let Some(oldest) = self.ids.pop_front()
+        {
+            self.by_id.remove(&oldest);
+        }
         self.bytes = self.bytes.saturating_add(message.text.len());
         let incoming = IncomingGlobal {
             sequence: self.sequence,
@@ -66,7 +93,6 @@ impl GlobalLog {
                 break;
             };
             self.bytes = self.bytes.saturating_sub(oldest.message.text.len());
-            self.by_id.remove(&(oldest.from.key, oldest.message.id));
         }
         incoming
     }
@@ -168,7 +194,7 @@ mod tests {
         let (found, gone) = answered(&log, &[range(0, u64::MAX), range(10, 20)]);
         assert_eq!((found.len(), found[0]), (256, 5));
         assert_eq!(gone, [range(0, 4)]);
-        assert_eq!(log.by_id.len(), 4096);
+        assert_eq!(log.by_id.len(), 4100);
         let empty = log_with(0, "x");
         assert_eq!(answered(&empty, &[range(1, 5)]), (vec![], vec![]));
     }
@@ -197,8 +223,11 @@ mod tests {
             MessageId::from_bytes(id)
         };
         let alice = RemoteKey::from_bytes([1; 32]);
-        assert_eq!(log.find(&alice, &id(2)).map(|m| m.sequence), Some(2));
-        assert_eq!(log.find(&alice, &id(1)), None);
-        assert_eq!(log.find(&RemoteKey::from_bytes([2; 32]), &id(2)), None);
+        assert!(matches!(log.find(&alice, &id(2)), Known::Kept(m) if m.sequence == 2));
+        assert_eq!(log.find(&alice, &id(1)), Known::Gone);
+        assert_eq!(log.find(&RemoteKey::from_bytes([2; 32]), &id(2)), Known::No);
+        let log = log_with(MAX_IDS as u64 + 1, "x");
+        assert_eq!(log.find(&alice, &id(1)), Known::No);
+        assert_eq!(log.find(&alice, &id(2)), Known::Gone);
     }
 }

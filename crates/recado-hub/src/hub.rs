@@ -19,7 +19,7 @@ use recado_proto::name::{Name, NameKeys};
 use crate::admission::{CLAIMS, MAX_CLAIMING_ADDRESSES, Registration, limit_key};
 use crate::backend::{BackendAnswer, BackendRequest, ClaimOutcome};
 use crate::bucket::{Bucket, BucketConfig, Buckets};
-use crate::global_log::GlobalLog;
+use crate::global_log::{GlobalLog, Known};
 use crate::presence::Changes;
 use crate::session::{
     Claiming, Connection, Datagrams, Greeting, Inbox, Joined, Session, SessionNumber,
@@ -255,13 +255,7 @@ impl Hub {
                 }
             }
             Event::Datagram { session, message } => self.handle_global(now, session, message),
-            Event::Path { session, up } => {
-                if let Some(Session::Joined(joined)) = self.sessions.get_mut(&session)
-                    && !matches!(joined.datagrams, Datagrams::Unconfirmed(_))
-                {
-                    joined.datagrams = if up { Datagrams::Up } else { Datagrams::Keyed };
-                }
-            }
+            Event::Path { session, up } => self.handle_path(session, up),
             Event::TooSlow { session } => {
                 self.end(session, FailureCode::ConnectionLost);
                 self.close(session, ClosingCode::TooSlow, "too slow");
@@ -314,6 +308,21 @@ impl Hub {
     /// How many people are here.
     pub fn people(&self) -> usize {
         self.by_key.len()
+    }
+
+    fn handle_path(&mut self, session: SessionNumber, up: bool) {
+        let Some(Session::Joined(joined)) = self.sessions.get_mut(&session) else {
+            return;
+        };
+        let was_up = match joined.datagrams {
+            Datagrams::Unconfirmed(_) => return,
+            Datagrams::Keyed => false,
+            Datagrams::Up => true,
+        };
+        joined.datagrams = if up { Datagrams::Up } else { Datagrams::Keyed };
+        if was_up && !up {
+            self.send(session, ServerFrame::PathUnconfirmed);
+        }
     }
 
     fn handle_frame(&mut self, now: Duration, session: SessionNumber, frame: ClientFrame) {
@@ -584,9 +593,16 @@ impl Hub {
         };
         let id = message.id;
         // Its sender did not see it come back and has repeated it.
-        if let Some(known) = self.log.find(&joined.person.key, &id) {
-            let echo = ServerFrame::Global(known.clone());
-            return self.send(session, echo);
+        match self.log.find(&joined.person.key, &id) {
+            Known::No => {}
+            Known::Kept(message) => {
+                let echo = ServerFrame::Global(message.clone());
+                return self.send(session, echo);
+            }
+            Known::Gone => {
+                let result = Ok(());
+                return self.send(session, ServerFrame::Outcome(Outcome { id, result }));
+            }
         }
         let cost = u32::try_from(message.text.len() / TEXT_PER_TOKEN).unwrap_or(u32::MAX);
         let cost = cost.saturating_add(1);

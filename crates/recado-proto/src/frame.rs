@@ -103,6 +103,8 @@ pub enum ServerFrame {
     GlobalRefused(GlobalRefused),
     /// A probe with this nonce came.
     ProbeHeard(u64),
+    /// The session's path is not confirmed any more.
+    PathUnconfirmed,
 }
 
 /// What a client's datagram holds.
@@ -457,6 +459,7 @@ impl ServerFrame {
                 retry_in_ms: refused.retry_in_ms,
             }),
             Self::ProbeHeard(nonce) => Body::ProbeHeard(wire::ProbeHeard { nonce }),
+            Self::PathUnconfirmed => Body::PathUnconfirmed(wire::PathUnconfirmed {}),
         };
         encode_frame(out, &wire::ServerFrame { body: Some(body) })
     }
@@ -531,6 +534,7 @@ impl ServerFrame {
                 retry_in_ms: refused.retry_in_ms,
             }),
             Body::ProbeHeard(heard) => Self::ProbeHeard(heard.nonce),
+            Body::PathUnconfirmed(_) => Self::PathUnconfirmed,
         }))
     }
 }
@@ -869,6 +873,7 @@ mod tests {
             retry_in_ms: 20,
         }));
         server_round_trip(ServerFrame::ProbeHeard(7));
+        server_round_trip(ServerFrame::PathUnconfirmed);
     }
 
     #[test]
