@@ -21,6 +21,7 @@ use crate::backend::{BackendAnswer, BackendRequest, ClaimOutcome};
 use crate::bucket::{Bucket, BucketConfig, Buckets};
 use crate::global_log::{GlobalLog, Known};
 use crate::presence::Changes;
+use crate::roster::RosterParts;
 use crate::session::{
     Claiming, Connection, Datagrams, Greeting, Inbox, Joined, Session, SessionNumber,
 };
@@ -184,6 +185,7 @@ pub struct Hub {
     /// Whose tokens sessions took that left before the backend answered.
     abandoned: BTreeMap<SessionNumber, IpAddr>,
     presence: Changes,
+    roster: RosterParts,
     stopping: bool,
     outputs: VecDeque<Output>,
 }
@@ -211,6 +213,7 @@ impl Hub {
             claims: Buckets::new(CLAIMS, MAX_CLAIMING_ADDRESSES),
             abandoned: BTreeMap::new(),
             presence: Changes::default(),
+            roster: RosterParts::default(),
             stopping: false,
             outputs: VecDeque::new(),
         }
@@ -240,8 +243,10 @@ impl Hub {
                 };
                 let deadline = now.saturating_add(GREETING_TIME);
                 self.greetings.push_back((deadline, session));
-                self.sessions
-                    .insert(session, Session::Greeting(Greeting { connection }));
+                self.sessions.insert(
+                    session,
+                    Session::Greeting(Box::new(Greeting { connection })),
+                );
             }
             Event::Frame { session, frame } => self.handle_frame(now, session, frame),
             Event::ProbeHeard { session, nonce } => {
@@ -385,12 +390,13 @@ impl Hub {
             name,
             token_taken: may_register,
         };
-        self.sessions.insert(session, Session::Claiming(claiming));
+        self.sessions
+            .insert(session, Session::Claiming(Box::new(claiming)));
     }
 
     fn handle_claimed(&mut self, session: SessionNumber, outcome: ClaimOutcome) {
         let claiming = match self.sessions.remove(&session) {
-            Some(Session::Claiming(claiming)) => claiming,
+            Some(Session::Claiming(claiming)) => *claiming,
             Some(other) => {
                 self.sessions.insert(session, other);
                 return;
@@ -481,6 +487,7 @@ impl Hub {
             }),
         );
         self.by_key.insert(person.key, session);
+        self.roster.change(&person.key);
         if let Some(folded) = folded(&person.name) {
             self.by_name.insert(folded, session);
         }
@@ -501,22 +508,27 @@ impl Hub {
     }
 
     fn send_roster(&mut self, session: SessionNumber) {
-        let people: Vec<_> = self
-            .sessions
-            .values()
-            .filter_map(|session| match session {
-                Session::Joined(joined) => Some(joined.person.clone()),
-                Session::Greeting(_) | Session::Claiming(_) => None,
-            })
-            .collect();
-        let mut chunks = people.chunks(MAX_PEOPLE_PER_FRAME).peekable();
-        while let Some(chunk) = chunks.next() {
-            let roster = Roster {
-                people: chunk.to_vec(),
-                last: chunks.peek().is_none(),
-            };
-            self.send(session, ServerFrame::Roster(roster));
-        }
+        let Self {
+            by_key,
+            sessions,
+            roster,
+            outputs,
+            ..
+        } = self;
+        let parts = roster.all(by_key.len(), |range, last| {
+            let people = by_key.range(range).filter_map(|(_, session)| {
+                let Some(Session::Joined(joined)) = sessions.get(session) else {
+                    return None;
+                };
+                Some(joined.person.clone())
+            });
+            encode_roster(people.collect(), last)
+        });
+        outputs.extend(parts.map(|frames| Output::Send {
+            session,
+            frames,
+            droppable: false,
+        }));
     }
 
     fn handle_joined(&mut self, now: Duration, session: SessionNumber, frame: ClientFrame) {
@@ -696,6 +708,7 @@ impl Hub {
         };
         let Joined { person, inbox, .. } = *joined;
         self.by_key.remove(&person.key);
+        self.roster.change(&person.key);
         if let Some(folded) = folded(&person.name) {
             self.by_name.remove(&folded);
         }
@@ -771,13 +784,37 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Frames with so many people, of whom each has room for but some.
+fn encode_roster(people: Vec<Person>, last: bool) -> Arc<[u8]> {
+    let mut bytes = Vec::new();
+    let mut chunks = people.chunks(MAX_PEOPLE_PER_FRAME);
+    // A roster of nobody ends with a frame, too.
+    let mut chunk = chunks.next().unwrap_or_default();
+    loop {
+        let next = chunks.next();
+        let roster = Roster {
+            people: chunk.to_vec(),
+            last: last && next.is_none(),
+        };
+        append(&mut bytes, ServerFrame::Roster(roster));
+        match next {
+            Some(next) => chunk = next,
+            None => return bytes.into(),
+        }
+    }
+}
+
 #[expect(
     clippy::expect_used,
     reason = "what the server sends is bounded below a frame's length: text by MAX_TEXT, people by MAX_PEOPLE_PER_FRAME"
 )]
+fn append(bytes: &mut Vec<u8>, frame: ServerFrame) {
+    frame.encode(bytes).expect("a frame within its limit");
+}
+
 fn encode(frame: ServerFrame) -> Arc<[u8]> {
     let mut bytes = Vec::new();
-    frame.encode(&mut bytes).expect("a frame within its limit");
+    append(&mut bytes, frame);
     bytes.into()
 }
 

@@ -23,6 +23,7 @@ mod global_log;
 mod hub;
 mod path;
 mod presence;
+mod roster;
 mod session;
 mod shard;
 

@@ -16,11 +16,12 @@ use crate::hub::DatagramChecks;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SessionNumber(pub u64);
 
-/// A session, from TLS handshake to end.
+/// A session, from TLS handshake to end. Boxed in every phase: an ordered map has room for half as many again as are
+/// in it, and this keeps that room small.
 #[derive(Debug)]
 pub(crate) enum Session {
-    Greeting(Greeting),
-    Claiming(Claiming),
+    Greeting(Box<Greeting>),
+    Claiming(Box<Claiming>),
     Joined(Box<Joined>),
 }
 

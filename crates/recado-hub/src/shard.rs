@@ -13,7 +13,8 @@ use crate::session::SessionNumber;
 
 /// The sessions of one shard. `A` is where a datagram came from and goes to, as the shell knows it.
 pub struct Shard<A> {
-    members: BTreeMap<ConnectionId, Member<A>>,
+    /// Boxed, as the map has room for half as many again.
+    members: BTreeMap<ConnectionId, Box<Member<A>>>,
     by_session: BTreeMap<SessionNumber, ConnectionId>,
     /// Draws challenges.
     random: Box<dyn FnMut() -> u64 + Send>,
@@ -71,12 +72,12 @@ impl<A: Copy + PartialEq> Shard<A> {
         self.by_session.insert(session, connection);
         self.members.insert(
             connection,
-            Member {
+            Box::new(Member {
                 session,
                 sealer,
                 opener,
                 path: None,
-            },
+            }),
         );
     }
 

@@ -69,9 +69,10 @@ async fn read(
             }) => read,
             () = outbox.ended() => break,
         };
+        // What a task needs only now and then is boxed, here and in `write`: an idle one would keep room for it.
         for frame in frames {
-            let event = ShellEvent::Hub(Event::Frame { session, frame });
-            if events.send(event).await.is_err() {
+            let event = Event::Frame { session, frame };
+            if Box::pin(tell(&events, event)).await.is_err() {
                 break;
             }
         }
@@ -80,19 +81,27 @@ async fn read(
             Ok(_) => {}
             Err(ReadError::Malformed(error)) => {
                 let detail = error.to_string();
-                let event = ShellEvent::Hub(Event::Malformed { session, detail });
-                let _ = events.send(event).await;
+                let event = Event::Malformed { session, detail };
+                let _ = Box::pin(tell(&events, event)).await;
                 // Nothing more can be read; the hub's answer is still written.
-                discard(&mut reader, &outbox).await;
+                Box::pin(discard(&mut reader, &outbox)).await;
                 break;
             }
             Err(ReadError::Io) => break,
         }
     }
     outbox.end();
-    let gone = ShellEvent::Hub(Event::Disconnected { session });
-    let _ = events.send(gone).await;
+    let _ = Box::pin(tell(&events, Event::Disconnected { session })).await;
     drop(connection);
+}
+
+/// The hub is gone.
+struct HubGone;
+
+async fn tell(events: &mpsc::Sender<ShellEvent>, event: Event) -> Result<(), HubGone> {
+    let place = events.reserve().await.map_err(|_| HubGone)?;
+    place.send(ShellEvent::Hub(event));
+    Ok(())
 }
 
 /// Why reading ended.
@@ -154,12 +163,12 @@ async fn discard(reader: &mut ReadHalf<TlsStream<TcpStream>>, outbox: &Outbox) {
 
 async fn write(mut writer: WriteHalf<TlsStream<TcpStream>>, outbox: Arc<Outbox>) {
     while let Some(batch) = outbox.next_batch().await {
-        if write_batch(&mut writer, batch).await.is_err() {
+        if Box::pin(write_batch(&mut writer, batch)).await.is_err() {
             return outbox.end();
         }
     }
-    let _ = timeout(LINGER, writer.shutdown()).await;
-    let _ = timeout(LINGER, outbox.ended_by_reader()).await;
+    let _ = Box::pin(timeout(LINGER, writer.shutdown())).await;
+    let _ = Box::pin(timeout(LINGER, outbox.ended_by_reader())).await;
     outbox.end();
 }
 
