@@ -1,6 +1,6 @@
 //! Opening: which epochs are accepted, and that nothing counts before it has authenticated.
 
-use super::keys::{EpochKey, EpochSecret, epoch_of};
+use super::keys::{EpochSecret, OpeningKey, epoch_of};
 use super::replay_window::{ReplayWindow, Verdict};
 use super::{Header, MAX_PLAINTEXT, TAG};
 use crate::id::ConnectionId;
@@ -12,12 +12,12 @@ pub struct Opener {
     window: ReplayWindow,
     /// The epoch of the newest datagram that has opened.
     epoch: u64,
-    previous: Option<Box<EpochKey>>,
-    current: EpochKey,
+    previous: Option<Box<OpeningKey>>,
+    current: OpeningKey,
     secret: EpochSecret,
     /// The next epoch's, derived when a datagram first claims to be of it; kept, so that forged ones
     /// cost one derivation in all.
-    next: Option<Box<(EpochSecret, EpochKey)>>,
+    next: Option<Box<(EpochSecret, OpeningKey)>>,
     rejected: u64,
 }
 
@@ -56,7 +56,7 @@ impl Opener {
             window: ReplayWindow::default(),
             epoch: 0,
             previous: None,
-            current: secret.key(),
+            current: secret.opening_key(),
             secret,
             next: None,
             rejected: 0,
@@ -100,7 +100,7 @@ impl Opener {
             let secret = &self.secret;
             let (_, key) = &**self.next.get_or_insert_with(|| {
                 let next = secret.next();
-                let key = next.key();
+                let key = next.opening_key();
                 Box::new((next, key))
             });
             key

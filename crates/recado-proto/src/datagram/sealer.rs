@@ -1,6 +1,6 @@
 //! The one owner of a sealing sequence.
 
-use super::keys::{EpochKey, EpochSecret, epoch_of};
+use super::keys::{EpochSecret, SealingKey, epoch_of};
 use super::{Header, MAX_PLAINTEXT};
 use crate::id::ConnectionId;
 
@@ -12,7 +12,7 @@ pub struct Sealer {
     next: u64,
     epoch: u64,
     secret: EpochSecret,
-    key: EpochKey,
+    key: SealingKey,
 }
 
 /// A datagram that cannot be sealed.
@@ -28,7 +28,7 @@ pub enum SealError {
 
 impl Sealer {
     pub(super) fn new(connection: ConnectionId, secret: EpochSecret) -> Self {
-        let key = secret.key();
+        let key = secret.sealing_key();
         Self {
             connection,
             next: 0,
@@ -52,7 +52,7 @@ impl Sealer {
         let after = sequence.checked_add(1).ok_or(SealError::Exhausted)?;
         while self.epoch < epoch_of(sequence) {
             self.secret = self.secret.next();
-            self.key = self.secret.key();
+            self.key = self.secret.sealing_key();
             self.epoch = self.epoch.saturating_add(1);
         }
         let header = Header {
