@@ -1,6 +1,7 @@
 //! The program that is measured: built as its users build it.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -8,8 +9,9 @@ use serde_json::Value;
 
 use crate::workspace;
 
-/// Builds recado in release and returns where the program is.
-pub(crate) fn build() -> Result<PathBuf> {
+/// Builds recado in release, and returns where a copy of the program is: another build into the same target folder
+/// must not change what is measured between two rounds.
+pub(crate) fn build(folder: &Path) -> Result<PathBuf> {
     println!("building recado");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Command::new(cargo)
@@ -20,10 +22,13 @@ pub(crate) fn build() -> Result<PathBuf> {
         .output()
         .context("cannot run cargo")?;
     ensure!(built.status.success(), "recado does not build");
-    String::from_utf8_lossy(&built.stdout)
+    let program: PathBuf = String::from_utf8_lossy(&built.stdout)
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
         .filter(|message| message["target"]["name"] == "recado")
         .find_map(|message| Some(message["executable"].as_str()?.into()))
-        .context("cargo names no program")
+        .context("cargo names no program")?;
+    let copy = folder.join("recado");
+    fs::copy(program, &copy)?;
+    Ok(copy)
 }

@@ -77,11 +77,12 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     };
     // Each session may be a connection and a socket for datagrams.
     files::allow(2 * u64::from(options.sessions + WARM_UP))?;
-    let programs: Vec<_> = servers.iter().filter_map(|it| it.package()).collect();
-    packages::provide(&programs)?;
+    let others: Vec<_> = servers.iter().filter_map(|it| it.package()).collect();
+    packages::provide(&others)?;
+    let programs = Workshop::new()?;
     let recado = match options.recado {
         Some(program) => program.canonicalize().context("--recado")?,
-        None if servers.contains(&Server::Recado) => recado_binary::build()?,
+        None if servers.contains(&Server::Recado) => recado_binary::build(programs.path())?,
         None => PathBuf::new(),
     };
 

@@ -23,7 +23,8 @@ impl RosterParts {
     /// Someone came or went.
     pub(crate) fn change(&mut self, key: &RemoteKey) {
         let width = self.width();
-        let part = self.parts.get_mut(first_byte(key).wrapping_div(width));
+        let at = first_byte(key).checked_div(width).unwrap_or(0);
+        let part = self.parts.get_mut(at);
         if let Some(part) = part {
             *part = None;
         }
