@@ -35,19 +35,19 @@ impl JsonFace {
         request: &Map<String, Value>,
         reference: Option<Value>,
     ) -> Result<Action<Option<Value>>, (&'static str, String)> {
-        let text = |member: &str| match request.get(member) {
+        let string = |member: &str| match request.get(member) {
             Some(Value::String(text)) => Ok(text.clone()),
             Some(_) => Err(("wrong_member", format!("{member} is not a string"))),
             None => Err(("missing_member", format!("{member} is missing"))),
         };
-        match text("type")?.as_str() {
+        match string("type")?.as_str() {
             "private" => Ok(Action::Private {
-                to: text("to")?,
-                text: text("text")?,
+                to: string("to")?,
+                text: string("text")?,
                 sent: reference,
             }),
             "global" => Ok(Action::Global {
-                text: text("text")?,
+                text: string("text")?,
                 sent: reference,
             }),
             "who" => {
