@@ -13,6 +13,7 @@
 
 mod certificate;
 mod echo_server;
+mod fanout;
 mod files;
 mod footprint;
 mod machine;
@@ -40,6 +41,11 @@ struct Cli {
 enum Benchmark {
     /// Resident memory per idle session, beside a bare rustls echo server, ngircd, mosquitto and nginx
     Memory(memory::Options),
+    /// Processor time per datagram of one message to everyone, beside the bare limit and mumble-server
+    Fanout(fanout::Options),
+    /// The bare sender that others are compared with
+    #[command(hide = true)]
+    FanoutReference(fanout::reference::Options),
     /// The bare server that others are compared with
     #[command(hide = true)]
     EchoServer(echo_server::Options),
@@ -67,6 +73,8 @@ fn run(benchmark: Benchmark) -> Result<()> {
     let benchmark = async {
         match benchmark {
             Benchmark::Memory(options) => memory::run(options).await,
+            Benchmark::Fanout(options) => fanout::run(options).await,
+            Benchmark::FanoutReference(options) => fanout::reference::run(&options),
             Benchmark::EchoServer(options) => echo_server::run(options).await,
         }
     };

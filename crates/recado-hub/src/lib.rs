@@ -32,4 +32,4 @@ pub use backend::{BackendAnswer, BackendRequest, ClaimOutcome};
 pub use bucket::{Bucket, BucketConfig, Buckets};
 pub use hub::{DatagramChecks, Event, Hub, HubConfig, Output};
 pub use session::SessionNumber;
-pub use shard::{Received, Shard};
+pub use shard::{FanOut, Received, Shard};

@@ -11,11 +11,16 @@ use recado_proto::id::ConnectionId;
 use crate::path::Path;
 use crate::session::SessionNumber;
 
+/// Room for members grows by an eighth, not to the double of what is needed.
+const GROWTH: usize = 8;
+
 /// The sessions of one shard. `A` is where a datagram came from and goes to, as the shell knows it.
 pub struct Shard<A> {
-    /// Boxed, as the map has room for half as many again.
-    members: BTreeMap<ConnectionId, Box<Member<A>>>,
-    by_session: BTreeMap<SessionNumber, ConnectionId>,
+    /// Side by side, in no order that means anything: a message to everyone goes through all of them.
+    members: Vec<Member<A>>,
+    /// Where each of them is.
+    by_connection: BTreeMap<ConnectionId, usize>,
+    by_session: BTreeMap<SessionNumber, usize>,
     /// Draws challenges.
     random: Box<dyn FnMut() -> u64 + Send>,
     rejected: u64,
@@ -24,8 +29,15 @@ pub struct Shard<A> {
 struct Member<A> {
     session: SessionNumber,
     sealer: Sealer,
-    opener: Opener,
     path: Option<Path<A>>,
+    /// Apart, as it is large and sending does not need it.
+    opener: Box<Opener>,
+}
+
+/// A message on its way to everyone; see [`Shard::fan_out`].
+pub struct FanOut<'a, A> {
+    plaintext: &'a [u8],
+    members: std::slice::IterMut<'a, Member<A>>,
 }
 
 /// What came of a datagram.
@@ -59,7 +71,8 @@ impl<A: Copy + PartialEq> Shard<A> {
     /// No sessions yet. `random` draws unguessable numbers.
     pub fn new(random: Box<dyn FnMut() -> u64 + Send>) -> Self {
         Self {
-            members: BTreeMap::new(),
+            members: Vec::new(),
+            by_connection: BTreeMap::new(),
             by_session: BTreeMap::new(),
             random,
             rejected: 0,
@@ -68,17 +81,20 @@ impl<A: Copy + PartialEq> Shard<A> {
 
     /// Takes over a session's datagrams.
     pub fn add(&mut self, session: SessionNumber, sealer: Sealer, opener: Opener) {
-        let connection = sealer.connection();
-        self.by_session.insert(session, connection);
-        self.members.insert(
-            connection,
-            Box::new(Member {
-                session,
-                sealer,
-                opener,
-                path: None,
-            }),
-        );
+        self.remove(session);
+        let at = self.members.len();
+        if at == self.members.capacity() {
+            self.members
+                .reserve_exact((at / GROWTH).saturating_add(GROWTH));
+        }
+        self.by_session.insert(session, at);
+        self.by_connection.insert(sealer.connection(), at);
+        self.members.push(Member {
+            session,
+            sealer,
+            path: None,
+            opener: Box::new(opener),
+        });
     }
 
     /// Sends a session no more global messages until its path is confirmed again.
@@ -86,7 +102,7 @@ impl<A: Copy + PartialEq> Shard<A> {
         let member = self
             .by_session
             .get(&session)
-            .and_then(|id| self.members.get_mut(id));
+            .and_then(|at| self.members.get_mut(*at));
         if let Some(path) = member.and_then(|member| member.path.as_mut()) {
             path.unconfirm((self.random)().max(1));
         }
@@ -94,8 +110,18 @@ impl<A: Copy + PartialEq> Shard<A> {
 
     /// Forgets a session and its keys.
     pub fn remove(&mut self, session: SessionNumber) {
-        if let Some(connection) = self.by_session.remove(&session) {
-            self.members.remove(&connection);
+        let Some(at) = self.by_session.remove(&session) else {
+            return;
+        };
+        if at >= self.members.len() {
+            return;
+        }
+        let removed = self.members.swap_remove(at);
+        self.by_connection.remove(&removed.sealer.connection());
+        // The last has taken its place.
+        if let Some(moved) = self.members.get(at) {
+            self.by_session.insert(moved.session, at);
+            self.by_connection.insert(moved.sealer.connection(), at);
         }
     }
 
@@ -110,7 +136,8 @@ impl<A: Copy + PartialEq> Shard<A> {
     ) -> Received<A> {
         let length = datagram.len();
         let member = Header::peek_connection(datagram)
-            .and_then(|connection| self.members.get_mut(&connection));
+            .and_then(|connection| self.by_connection.get(&connection))
+            .and_then(|at| self.members.get_mut(*at));
         let Some(member) = member else {
             self.rejected = self.rejected.saturating_add(1);
             return Received::Nothing;
@@ -175,7 +202,7 @@ impl<A: Copy + PartialEq> Shard<A> {
     /// Seals an answer that nobody asked for by datagram into `out`, and says where to: for a client that does
     /// not know whether datagrams come.
     pub fn probe_back(&mut self, session: SessionNumber, out: &mut Vec<u8>) -> Option<A> {
-        let member = self.members.get_mut(self.by_session.get(&session)?)?;
+        let member = self.members.get_mut(*self.by_session.get(&session)?)?;
         let path = member.path.as_ref().filter(|path| path.confirmed())?;
         let plaintext = ServerDatagram::ProbeAnswer(path.answer(0)).encode();
         member.sealer.seal(&plaintext, out).ok()?;
@@ -185,7 +212,7 @@ impl<A: Copy + PartialEq> Shard<A> {
     /// Gives up the paths whose clients have been silent for too long, and names their sessions.
     pub fn expire(&mut self, now: Duration) -> Vec<SessionNumber> {
         let mut expired = Vec::new();
-        for member in self.members.values_mut() {
+        for member in &mut self.members {
             if let Some(path) = member.path.as_mut().filter(|path| path.is_stale(now)) {
                 path.unconfirm((self.random)().max(1));
                 expired.push(member.session);
@@ -194,22 +221,32 @@ impl<A: Copy + PartialEq> Shard<A> {
         expired
     }
 
-    /// Seals `plaintext` for every session whose path is confirmed, and hands each datagram to `send`. `out`
-    /// is working space.
-    pub fn fan_out(&mut self, plaintext: &[u8], out: &mut Vec<u8>, mut send: impl FnMut(A, &[u8])) {
-        for member in self.members.values_mut() {
-            let Some(path) = member.path.as_ref().filter(|path| path.confirmed()) else {
-                continue;
-            };
-            if member.sealer.seal(plaintext, out).is_ok() {
-                send(path.address(), out);
-            }
+    /// Seals `plaintext` for every session whose path is confirmed, one after the other, as it is asked for.
+    pub fn fan_out<'a>(&'a mut self, plaintext: &'a [u8]) -> FanOut<'a, A> {
+        FanOut {
+            plaintext,
+            members: self.members.iter_mut(),
         }
     }
 
     /// How many datagrams were rejected: of no session here, forged, replayed or malformed.
     pub fn rejected(&self) -> u64 {
         self.rejected
+    }
+}
+
+impl<A: Copy + PartialEq> FanOut<'_, A> {
+    /// Seals the next datagram into `out`, which is emptied first, and says where to; `None` when everyone has theirs.
+    pub fn seal_next(&mut self, out: &mut Vec<u8>) -> Option<A> {
+        for member in &mut self.members {
+            if let Some(path) = &member.path
+                && path.confirmed()
+                && member.sealer.seal(self.plaintext, out).is_ok()
+            {
+                return Some(path.address());
+            }
+        }
+        None
     }
 }
 
@@ -282,9 +319,8 @@ mod tests {
     }
 
     fn reached(shard: &mut Shard<&'static str>) -> Vec<&'static str> {
-        let mut reached = vec![];
-        shard.fan_out(b"x", &mut Vec::new(), |to, _| reached.push(to));
-        reached
+        let mut fan_out = shard.fan_out(b"x");
+        std::iter::from_fn(|| fan_out.seal_next(&mut Vec::new())).collect()
     }
 
     #[test]

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::backend::Backend;
-use crate::net::{DatagramCommand, Outbox};
+use crate::net::{DatagramCommand, Outbox, Shards};
 
 /// Events that may wait for the hub. Whoever has more to say waits, and so does its peer.
 pub(crate) const EVENT_QUEUE: usize = 4096;
@@ -57,15 +57,11 @@ pub(crate) struct HubTask {
     started: Instant,
     links: BTreeMap<SessionNumber, Link>,
     backend: Backend,
-    datagrams: mpsc::Sender<DatagramCommand>,
+    datagrams: Shards,
 }
 
 impl HubTask {
-    pub(crate) fn new(
-        config: HubConfig,
-        backend: Backend,
-        datagrams: mpsc::Sender<DatagramCommand>,
-    ) -> Self {
+    pub(crate) fn new(config: HubConfig, backend: Backend, datagrams: Shards) -> Self {
         Self {
             hub: Hub::new(config),
             started: Instant::now(),
@@ -173,8 +169,12 @@ impl HubTask {
                     let link = self.links.get_mut(&session);
                     if let Some(keys) = link.and_then(|link| link.secret.take()) {
                         let (secret, connection) = *keys;
-                        let keys = Box::new(secret.into_pair(Side::Server, connection));
-                        self.command(DatagramCommand::Open { session, keys }).await;
+                        let open = DatagramCommand::Open {
+                            session,
+                            connection,
+                            secret: Box::new(secret),
+                        };
+                        self.command(open).await;
                     }
                 }
                 Output::DatagramsLost { session } => {
@@ -216,11 +216,8 @@ impl HubTask {
         }
     }
 
-    /// The datagram task always takes commands, so this waits for a moment at most.
     async fn command(&self, command: DatagramCommand) {
-        if self.datagrams.send(command).await.is_err() {
-            tracing::error!("the datagram task is gone");
-        }
+        self.datagrams.command(command).await;
     }
 }
 

@@ -21,7 +21,7 @@ use crate::http::{HttpConfig, HttpService};
 use crate::hub_task::{EVENT_QUEUE, HubTask, ShellEvent};
 use crate::identity::{IdentityError, ServerIdentity};
 use crate::net::listen::{self, Bound, Listen, ListenError, PortFallback};
-use crate::net::{Acceptor, run_accept, run_datagrams};
+use crate::net::{Acceptor, Shards, default_shards, run_accept};
 use crate::tls::Generation;
 
 /// How long what is under way may take once the server is to stop.
@@ -38,9 +38,6 @@ const RESERVED_FILES: u64 = 128;
 
 /// The database in the data folder.
 const DATABASE_FILE: &str = "recado.db";
-
-/// Commands that may wait for the datagram task.
-const DATAGRAM_QUEUE: usize = 1024;
 
 /// What a server is told.
 #[derive(Clone, Debug)]
@@ -72,6 +69,9 @@ pub enum StartError {
     /// Its port.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// Its threads.
+    #[error("the threads that send datagrams do not start")]
+    Threads(#[source] std::io::Error),
 }
 
 impl StartError {
@@ -149,7 +149,6 @@ impl Server {
             // The hub gone, the answers are of no use.
             let _ = answers.blocking_send(ShellEvent::Hub(Event::Backend(answers_now)));
         })?;
-        let (commands, datagram_commands) = mpsc::channel(DATAGRAM_QUEUE);
         let (stop, stopped) = watch::channel(false);
         let (alive, all_ended) = mpsc::channel(1);
 
@@ -163,8 +162,9 @@ impl Server {
             log: LogId::from_bytes(crate::net::random()),
             globals: HubConfig::GLOBALS,
         };
-        let hub = HubTask::new(hub_config, backend, commands);
-        tokio::spawn(run_datagrams(ports, datagram_commands, events.clone()));
+        let shards =
+            Shards::spawn(ports, &events, default_shards()).map_err(StartError::Threads)?;
+        let hub = HubTask::new(hub_config, backend, shards);
         let hub = tokio::spawn(hub.run(hub_events));
 
         let tls = Arc::new(ArcSwap::from_pointee(generation));

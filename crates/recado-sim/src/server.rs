@@ -93,10 +93,11 @@ impl Server {
                 }
             }
             Command::FanOut(plaintext) => {
-                self.shard.fan_out(&plaintext, &mut out, |to, datagram| {
-                    ledger.sent(to, datagram.len());
-                    send(to, datagram.to_vec());
-                });
+                let mut fan_out = self.shard.fan_out(&plaintext);
+                while let Some(to) = fan_out.seal_next(&mut out) {
+                    ledger.sent(to, out.len());
+                    send(to, out.clone());
+                }
             }
         }
     }

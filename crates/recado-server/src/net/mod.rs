@@ -5,11 +5,12 @@ mod admission;
 mod datagrams;
 pub(crate) mod listen;
 mod outbox;
+mod outgoing;
 mod session;
 mod udp_socket;
 
 pub(crate) use accept::{Acceptor, run_accept};
-pub(crate) use datagrams::{DatagramCommand, run_datagrams};
+pub(crate) use datagrams::{DatagramCommand, Shards, default_shards};
 pub(crate) use outbox::Outbox;
 pub(crate) use udp_socket::UdpPort;
 

@@ -1,53 +1,87 @@
 //! A UDP socket that knows to which of the machine's addresses a datagram came, so that the answer leaves
 //! from there (RFC 3542 §6, ip(7) `IP_PKTINFO`).
+//!
+//! Several datagrams at a time are received and sent by [`Receiver`] and [`Sender`]: on Linux by one system
+//! call, elsewhere one by one.
 
-use std::io::{self, IoSlice, IoSliceMut};
+#[cfg(target_os = "linux")]
+mod batch;
+// Where it is not used it is tested all the same.
+#[cfg(any(test, not(target_os = "linux")))]
+mod plain;
+
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::AsRawFd;
+use std::task::{Context, Poll};
 
-use nix::cmsg_space;
 use nix::libc::{in_addr, in_pktinfo, in6_addr, in6_pktinfo};
-use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, sendmsg, setsockopt,
-    sockopt,
-};
+use nix::sys::socket::{ControlMessage, ControlMessageOwned, setsockopt, sockopt};
+use recado_proto::limits::MAX_DATAGRAM;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
+
+#[cfg(target_os = "linux")]
+use batch as way;
+#[cfg(not(target_os = "linux"))]
+use plain as way;
+
+pub(crate) use way::{Receiver, Sender};
+
+/// Datagrams received or sent at a time. More would hardly save anything (a system call's own cost is then
+/// below 10 ns for each), and what 32 of them hold stays in the processor's first caches.
+pub(crate) const BATCH: usize = 32;
+
+/// Room for a received datagram: one byte more than allowed, so that what was cut is seen to be too long.
+const ROOM: usize = MAX_DATAGRAM + 1;
 
 /// Asked of the kernel for each direction: a burst of 3,000 datagrams. It grants what its own limits allow.
 const BUFFER: usize = 4 * 1024 * 1024;
 
 /// A bound UDP socket.
 pub(crate) struct UdpPort {
-    socket: UdpSocket,
+    socket: std::net::UdpSocket,
     address: SocketAddr,
 }
 
-/// Where a datagram came from, and to which of our addresses.
+/// A bound UDP socket as one thread's runtime has it.
+pub(crate) struct AttachedPort(UdpSocket);
+
+/// Where a datagram came from, and to which of our addresses, where the socket is not bound to one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Route {
     pub(crate) peer: SocketAddr,
     local: Option<IpAddr>,
 }
 
+/// A datagram to be sent.
+pub(crate) struct Datagram {
+    pub(crate) route: Route,
+    pub(crate) bytes: Vec<u8>,
+}
+
 impl UdpPort {
-    /// Binds within a tokio runtime.
     pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
         let domain = Domain::for_address(address);
         let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
         if address.is_ipv6() {
             socket.set_only_v6(true)?;
-            setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?;
-        } else {
-            setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
         }
+        // What is bound to one address answers from there anyway.
+        if address.ip().is_unspecified() {
+            if address.is_ipv6() {
+                setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?;
+            } else {
+                setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
+            }
+        }
+        way::forbid_fragments(&socket, address.is_ipv6())?;
         // Refused on some systems where more than the limit is asked; the default then does.
         let _ = socket.set_recv_buffer_size(BUFFER);
         let _ = socket.set_send_buffer_size(BUFFER);
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
-        let socket = UdpSocket::from_std(socket.into())?;
+        let socket = std::net::UdpSocket::from(socket);
         let address = socket.local_addr()?;
         Ok(Self { socket, address })
     }
@@ -56,127 +90,215 @@ impl UdpPort {
         self.address
     }
 
-    /// Whether there may be something to receive.
-    pub(crate) fn poll_recv_ready(
-        &self,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<io::Result<()>> {
-        self.socket.poll_recv_ready(context)
-    }
-
-    /// Receives a datagram if there is one. A longer one than `buffer` is cut.
-    pub(crate) fn try_recv(&self, buffer: &mut [u8]) -> io::Result<(usize, Route)> {
-        self.socket.try_io(Interest::READABLE, || {
-            let mut control = cmsg_space!(in6_pktinfo);
-            let mut parts = [IoSliceMut::new(buffer)];
-            let received = recvmsg::<SockaddrStorage>(
-                self.socket.as_raw_fd(),
-                &mut parts,
-                Some(&mut control),
-                MsgFlags::empty(),
-            )?;
-            let peer = received
-                .address
-                .as_ref()
-                .and_then(socket_address)
-                .ok_or(io::ErrorKind::InvalidData)?;
-            let mut local = None;
-            for message in received.cmsgs()? {
-                match message {
-                    ControlMessageOwned::Ipv4PacketInfo(info) => {
-                        local = Some(Ipv4Addr::from(info.ipi_addr.s_addr.to_ne_bytes()).into());
-                    }
-                    ControlMessageOwned::Ipv6PacketInfo(info) => {
-                        local = Some(Ipv6Addr::from(info.ipi6_addr.s6_addr).into());
-                    }
-                    _ => {}
-                }
-            }
-            Ok((received.bytes, Route { peer, local }))
-        })
-    }
-
-    /// Sends a datagram back along a route, if the socket takes it now.
-    pub(crate) fn try_send(&self, route: &Route, datagram: &[u8]) -> io::Result<()> {
-        self.socket
-            .try_io(Interest::WRITABLE, || self.send_now(route, datagram))
-    }
-
-    /// Waits until the socket may take a datagram.
-    pub(crate) async fn writable(&self) {
-        // An error is found by whoever sends next.
-        let _ = self.socket.writable().await;
-    }
-
-    fn send_now(&self, route: &Route, datagram: &[u8]) -> io::Result<()> {
-        let parts = [IoSlice::new(datagram)];
-        let to = SockaddrStorage::from(route.peer);
-        let fd = self.socket.as_raw_fd();
-        let none = MsgFlags::empty();
-        match route.local {
-            Some(IpAddr::V4(local)) => {
-                let info = in_pktinfo {
-                    ipi_ifindex: 0,
-                    ipi_spec_dst: in_addr {
-                        s_addr: u32::from_ne_bytes(local.octets()),
-                    },
-                    ipi_addr: in_addr { s_addr: 0 },
-                };
-                let control = [ControlMessage::Ipv4PacketInfo(&info)];
-                sendmsg(fd, &parts, &control, none, Some(&to))?;
-            }
-            Some(IpAddr::V6(local)) => {
-                let info = in6_pktinfo {
-                    ipi6_addr: in6_addr {
-                        s6_addr: local.octets(),
-                    },
-                    ipi6_ifindex: 0,
-                };
-                let control = [ControlMessage::Ipv6PacketInfo(&info)];
-                sendmsg(fd, &parts, &control, none, Some(&to))?;
-            }
-            None => {
-                sendmsg(fd, &parts, &[], none, Some(&to))?;
-            }
-        }
-        Ok(())
+    /// The same socket, for the tokio runtime that this is called in.
+    pub(crate) fn attach(&self) -> io::Result<AttachedPort> {
+        Ok(AttachedPort(UdpSocket::from_std(self.socket.try_clone()?)?))
     }
 }
 
-fn socket_address(storage: &SockaddrStorage) -> Option<SocketAddr> {
-    let v4 = storage
-        .as_sockaddr_in()
-        .map(|v4| SocketAddr::V4((*v4).into()));
-    v4.or_else(|| {
-        storage
-            .as_sockaddr_in6()
-            .map(|v6| SocketAddr::V6((*v6).into()))
-    })
+impl AttachedPort {
+    /// Whether there may be something to receive.
+    pub(crate) fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_recv_ready(context)
+    }
+
+    /// Whether the socket may take a datagram.
+    pub(crate) fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_send_ready(context)
+    }
+
+    /// Receives what is there, as many at most as the receiver holds; returns how many.
+    pub(crate) fn receive(&self, receiver: &mut Receiver) -> io::Result<usize> {
+        self.0
+            .try_io(Interest::READABLE, || receiver.receive(&self.0))
+    }
+
+    /// Sends datagrams that leave from one address, [`BATCH`] at most; returns how many of them the socket took,
+    /// at least one.
+    pub(crate) fn send(&self, sender: &mut Sender, datagrams: &[Datagram]) -> io::Result<usize> {
+        self.0
+            .try_io(Interest::WRITABLE, || sender.send(&self.0, datagrams))
+    }
+}
+
+impl Route {
+    /// To a peer, from whichever of our addresses the kernel takes.
+    pub(crate) fn new(peer: SocketAddr) -> Self {
+        Self { peer, local: None }
+    }
+
+    /// Which of our addresses it begins at.
+    pub(crate) fn local(&self) -> Option<IpAddr> {
+        self.local
+    }
+}
+
+impl Datagram {
+    /// Nothing yet, to nobody, with room for the longest.
+    pub(crate) fn empty() -> Self {
+        Self {
+            route: Route::new(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0)),
+            bytes: Vec::with_capacity(MAX_DATAGRAM),
+        }
+    }
+}
+
+/// Which of our addresses a datagram came to.
+fn local_of(messages: impl Iterator<Item = ControlMessageOwned>) -> Option<IpAddr> {
+    let mut local = None;
+    for message in messages {
+        match message {
+            ControlMessageOwned::Ipv4PacketInfo(info) => {
+                local = Some(Ipv4Addr::from(info.ipi_addr.s_addr.to_ne_bytes()).into());
+            }
+            ControlMessageOwned::Ipv6PacketInfo(info) => {
+                local = Some(Ipv6Addr::from(info.ipi6_addr.s6_addr).into());
+            }
+            _ => {}
+        }
+    }
+    local
+}
+
+/// From where a datagram is to leave, as the kernel is told.
+enum PacketInfo {
+    Any,
+    V4(in_pktinfo),
+    V6(in6_pktinfo),
+}
+
+impl PacketInfo {
+    fn new(local: Option<IpAddr>) -> Self {
+        match local {
+            None => Self::Any,
+            Some(IpAddr::V4(local)) => Self::V4(in_pktinfo {
+                ipi_ifindex: 0,
+                ipi_spec_dst: in_addr {
+                    s_addr: u32::from_ne_bytes(local.octets()),
+                },
+                ipi_addr: in_addr { s_addr: 0 },
+            }),
+            Some(IpAddr::V6(local)) => Self::V6(in6_pktinfo {
+                ipi6_addr: in6_addr {
+                    s6_addr: local.octets(),
+                },
+                ipi6_ifindex: 0,
+            }),
+        }
+    }
+
+    fn message(&self) -> Option<ControlMessage<'_>> {
+        match self {
+            Self::Any => None,
+            Self::V4(info) => Some(ControlMessage::Ipv4PacketInfo(info)),
+            Self::V6(info) => Some(ControlMessage::Ipv6PacketInfo(info)),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    async fn readable(port: &AttachedPort) {
+        std::future::poll_fn(|context| port.poll_readable(context))
+            .await
+            .unwrap();
+    }
+
+    fn answers(port: &[(Vec<u8>, Route)]) -> Vec<Datagram> {
+        let answer = |(bytes, route): &(Vec<u8>, Route)| Datagram {
+            route: *route,
+            bytes: bytes.to_ascii_uppercase(),
+        };
+        port.iter().map(answer).collect()
+    }
+
+    /// One message from each client to each of the server's addresses, and its answer.
+    macro_rules! an_answer_leaves_from_the_address_that_was_written_to {
+        ($way:ident, $listen:expr, $addresses:expr) => {{
+            let port = UdpPort::bind($listen.parse().unwrap()).unwrap();
+            let number = port.local_addr().port();
+            let port = port.attach().unwrap();
+            let (mut receiver, mut sender) = ($way::Receiver::default(), $way::Sender::default());
+            for address in $addresses {
+                let address: IpAddr = address.parse().unwrap();
+                // A connected socket takes answers from its peer's address alone.
+                let client = UdpSocket::bind((address, 0)).await.unwrap();
+                client.connect((address, number)).await.unwrap();
+                for text in ["ping", "pong"] {
+                    client.send(text.as_bytes()).await.unwrap();
+                }
+                let mut received = Vec::new();
+                while received.len() < 2 {
+                    readable(&port).await;
+                    let came = port
+                        .0
+                        .try_io(Interest::READABLE, || receiver.receive(&port.0));
+                    if came.is_ok() {
+                        received.extend(
+                            receiver
+                                .drain()
+                                .map(|(bytes, route)| (bytes.to_vec(), route)),
+                        );
+                    }
+                }
+                assert_eq!(received[0].0, b"ping");
+                assert_eq!(received[1].1.peer, client.local_addr().unwrap());
+                let answers = answers(&received);
+                assert_eq!(sender.send(&port.0, &answers).unwrap(), 2);
+                let mut buffer = [0; 16];
+                for text in ["PING", "PONG"] {
+                    let length = client.recv(&mut buffer).await.unwrap();
+                    assert_eq!(&buffer[..length], text.as_bytes());
+                }
+            }
+        }};
+    }
+
+    const V4: [&str; 3] = ["127.0.0.1", "127.0.0.2", "127.0.0.1"];
+
     #[tokio::test]
-    async fn an_answer_leaves_from_the_address_that_was_written_to() {
-        let port = UdpPort::bind("0.0.0.0:0".parse().unwrap()).unwrap();
-        let number = port.local_addr().port();
-        // A connected socket takes answers from its peer's address alone.
-        for address in ["127.0.0.1", "127.0.0.2"] {
-            let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-            client.connect((address, number)).await.unwrap();
-            client.send(b"ping").await.unwrap();
-            let mut buffer = [0; 16];
-            std::future::poll_fn(|context| port.poll_recv_ready(context))
-                .await
-                .unwrap();
-            let (length, route) = port.try_recv(&mut buffer).unwrap();
-            assert_eq!(&buffer[..length], b"ping");
-            assert_eq!(route.peer, client.local_addr().unwrap());
-            port.try_send(&route, b"pong").unwrap();
-            let length = client.recv(&mut buffer).await.unwrap();
-            assert_eq!(&buffer[..length], b"pong");
+    async fn in_batches() {
+        an_answer_leaves_from_the_address_that_was_written_to!(way, "0.0.0.0:0", V4);
+        an_answer_leaves_from_the_address_that_was_written_to!(way, "127.0.0.3:0", ["127.0.0.3"]);
+        if std::net::UdpSocket::bind("[::1]:0").is_ok() {
+            an_answer_leaves_from_the_address_that_was_written_to!(way, "[::]:0", ["::1"]);
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn one_by_one() {
+        an_answer_leaves_from_the_address_that_was_written_to!(plain, "0.0.0.0:0", V4);
+        an_answer_leaves_from_the_address_that_was_written_to!(plain, "127.0.0.3:0", ["127.0.0.3"]);
+        if std::net::UdpSocket::bind("[::1]:0").is_ok() {
+            an_answer_leaves_from_the_address_that_was_written_to!(plain, "[::]:0", ["::1"]);
+        }
+    }
+
+    #[tokio::test]
+    async fn more_than_a_batch_comes_in_parts_and_whole_and_what_is_too_long_is_seen_to_be() {
+        let port = UdpPort::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let client = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        for number in 0..BATCH + 5 {
+            let length = if number == 3 {
+                MAX_DATAGRAM + 100
+            } else {
+                number
+            };
+            client.send_to(&vec![7; length], port.local_addr()).unwrap();
+        }
+        let port = port.attach().unwrap();
+        let mut receiver = Receiver::default();
+        let mut lengths = Vec::new();
+        while lengths.len() < BATCH + 5 {
+            readable(&port).await;
+            if port.receive(&mut receiver).is_ok() {
+                lengths.extend(receiver.drain().map(|(bytes, _)| bytes.len()));
+            }
+        }
+        let expected = (0..BATCH + 5).map(|number| if number == 3 { ROOM } else { number });
+        assert_eq!(lengths, expected.collect::<Vec<_>>());
     }
 }
