@@ -1,22 +1,25 @@
 //! Frames and the contents of datagrams, as values whose lengths and counts have been checked.
 //! Encoding and decoding go through [`crate::wire`]; `docs/protocol.md` §Frames says what each means.
 
+mod private;
+
 use prost::Message;
 
 use crate::framing::{FrameTooLong, encode_frame};
-use crate::id::{ConnectionId, LogId, MessageId, RemoteKey, SessionId, Signature, WrongLength};
-use crate::limits::{
-    MAX_HISTORY, MAX_PEOPLE_PER_FRAME, MAX_RANGES, MAX_SOFTWARE, MAX_TEXT, MAX_UNACKNOWLEDGED,
+use crate::id::{
+    ConnectionId, LogId, MessageId, RemoteKey, SessionId, Signature, TicketSecret, WrongLength,
 };
+use crate::limits::{MAX_HISTORY, MAX_PEOPLE_PER_FRAME, MAX_RANGES, MAX_SOFTWARE, MAX_TEXT};
 use crate::wire;
 
-pub use wire::{ClosingCode, FailureCode, RefusalCode};
+pub use private::{
+    Acknowledge, Block, Blocked, Envelope, Failure, IncomingLane, IncomingPrivate, LaneOpened,
+    LaneProgress, LaneRefused, OpenLane, OutcomesNoted, PrivateMessage, PrivateRefused,
+};
+pub use wire::{ClosingCode, FailureCode, LaneRefusalCode, PrivateRefusalCode, RefusalCode};
 
 /// Bytes of UTF-8 that a name takes at most: 32 characters of four.
 const MAX_NAME_BYTES: usize = 128;
-
-/// Bytes that a private message's envelope adds to its text at most.
-const ENVELOPE_OVERHEAD: usize = 1024;
 
 /// Bytes that the peer had no right to send.
 #[derive(Debug, thiserror::Error)]
@@ -60,10 +63,20 @@ pub enum ClientFrame {
     Hello(Hello),
     /// The client's datagram check.
     DatagramConfirm(Vec<u8>),
-    /// A message for one person.
+    /// Opens the way to one recipient.
+    OpenLane(OpenLane),
+    /// The next message of a lane.
     Private(PrivateMessage),
-    /// Incoming private messages have been taken.
+    /// Outcomes have been written down.
+    OutcomesNoted(OutcomesNoted),
+    /// Incoming private messages have been written down.
     Acknowledge(Acknowledge),
+    /// Refuse someone's messages, or take them again.
+    Block(Block),
+    /// Asks whether the server is there.
+    Ping,
+    /// The client is there.
+    Pong,
     /// A message for everyone that did not go by datagram.
     Global(GlobalMessage),
     /// Numbers of the log that did not come; at most [`MAX_RANGES`] ranges.
@@ -85,10 +98,26 @@ pub enum ServerFrame {
     Roster(Roster),
     /// Who has come and gone.
     Presence(Presence),
-    /// A message from one person.
+    /// A lane is open.
+    LaneOpened(LaneOpened),
+    /// A lane is not open.
+    LaneRefused(LaneRefused),
+    /// What became durable of a lane.
+    LaneProgress(LaneProgress),
+    /// A message was not taken.
+    PrivateRefused(PrivateRefused),
+    /// A lane that ends here.
+    IncomingLane(IncomingLane),
+    /// The next message of such a lane.
     Private(IncomingPrivate),
-    /// What became of a message.
-    Outcome(Outcome),
+    /// The answer to [`ClientFrame::Block`].
+    Blocked(Blocked),
+    /// A global message that was repeated was taken long ago.
+    GlobalTaken(MessageId),
+    /// Asks whether the client is there.
+    Ping,
+    /// The server is there.
+    Pong,
     /// A message to everyone.
     Global(IncomingGlobal),
     /// The server ends the session.
@@ -136,6 +165,8 @@ pub struct Hello {
     pub name: String,
     /// Program and version.
     pub software: String,
+    /// The secret of a ticket that admits a new name.
+    pub ticket: Option<TicketSecret>,
 }
 
 /// See [`ServerFrame::Welcome`].
@@ -195,60 +226,6 @@ pub struct Presence {
     pub joined: Vec<Person>,
     /// Who went.
     pub left: Vec<Person>,
-}
-
-/// See [`ClientFrame::Private`].
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct PrivateMessage {
-    /// Drawn by the sender.
-    pub id: MessageId,
-    /// The recipient's name.
-    pub to: String,
-    /// By the sender's clock, in milliseconds since 1970.
-    pub sent_at_ms: i64,
-    /// An encoded [`Envelope`].
-    pub envelope: Vec<u8>,
-}
-
-/// See [`ServerFrame::Private`].
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct IncomingPrivate {
-    /// Counts within the recipient's session, from 1.
-    pub number: u64,
-    /// The sender.
-    pub from: Person,
-    /// Drawn by the sender.
-    pub id: MessageId,
-    /// By the sender's clock, in milliseconds since 1970.
-    pub sent_at_ms: i64,
-    /// An encoded [`Envelope`].
-    pub envelope: Vec<u8>,
-}
-
-/// See [`ClientFrame::Acknowledge`].
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Acknowledge {
-    /// Everything up to this number has been taken,
-    pub up_to: u64,
-    /// but for these, which could not be read. At most
-    /// [`MAX_UNACKNOWLEDGED`].
-    pub unreadable: Vec<u64>,
-}
-
-/// What a private message carries, for the two people alone.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Envelope {
-    /// The text itself.
-    Text(String),
-}
-
-/// What became of a message.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Outcome {
-    /// The message.
-    pub id: MessageId,
-    /// Delivered, or why not.
-    pub result: Result<(), FailureCode>,
 }
 
 /// A message for everyone, as its sender made it.
@@ -337,17 +314,16 @@ impl ClientFrame {
                 version_max: hello.version_max,
                 name: hello.name,
                 software: hello.software,
+                ticket: optional(hello.ticket.as_ref().map(TicketSecret::as_bytes)),
             }),
             Self::DatagramConfirm(check) => Body::DatagramConfirm(wire::DatagramConfirm { check }),
-            Self::Private(message) => Body::Private(wire::PrivateMessage {
-                id: message.id.as_bytes().to_vec(),
-                to: message.to,
-                sent_at_ms: message.sent_at_ms,
-                envelope: message.envelope,
-            }),
-            Self::Acknowledge(Acknowledge { up_to, unreadable }) => {
-                Body::Acknowledge(wire::Acknowledge { up_to, unreadable })
-            }
+            Self::OpenLane(open) => Body::OpenLane(open.into()),
+            Self::Private(message) => Body::Private(message.into()),
+            Self::OutcomesNoted(noted) => Body::OutcomesNoted(noted.into()),
+            Self::Acknowledge(acknowledge) => Body::Acknowledge(acknowledge.into()),
+            Self::Block(block) => Body::Block(block.into()),
+            Self::Ping => Body::Ping(wire::Ping {}),
+            Self::Pong => Body::Pong(wire::Pong {}),
             Self::Global(message) => Body::Global(message.into()),
             Self::GlobalRequest(ranges) => Body::GlobalRequest(wire::GlobalRequest {
                 ranges: ranges.into_iter().map(Into::into).collect(),
@@ -373,18 +349,16 @@ impl ClientFrame {
                 version_max: hello.version_max,
                 name: hello.name,
                 software: at_most("software", hello.software, MAX_SOFTWARE)?,
+                ticket: optional_id("ticket", &hello.ticket)?,
             }),
             Body::DatagramConfirm(confirm) => Self::DatagramConfirm(confirm.check),
-            Body::Private(message) => Self::Private(PrivateMessage {
-                id: id("id", &message.id)?,
-                to: at_most("to", message.to, MAX_NAME_BYTES)?,
-                sent_at_ms: message.sent_at_ms,
-                envelope: envelope_within_limit(message.envelope)?,
-            }),
-            Body::Acknowledge(wire::Acknowledge { up_to, unreadable }) => {
-                check_length("unreadable", unreadable.len(), MAX_UNACKNOWLEDGED)?;
-                Self::Acknowledge(Acknowledge { up_to, unreadable })
-            }
+            Body::OpenLane(open) => Self::OpenLane(open.try_into()?),
+            Body::Private(message) => Self::Private(message.try_into()?),
+            Body::OutcomesNoted(noted) => Self::OutcomesNoted(noted.into()),
+            Body::Acknowledge(acknowledge) => Self::Acknowledge(acknowledge.try_into()?),
+            Body::Block(block) => Self::Block(block.try_into()?),
+            Body::Ping(_) => Self::Ping,
+            Body::Pong(_) => Self::Pong,
             Body::Global(message) => Self::Global(message.try_into()?),
             Body::GlobalRequest(request) => {
                 check_length("ranges", request.ranges.len(), MAX_RANGES)?;
@@ -428,20 +402,18 @@ impl ServerFrame {
                 joined: presence.joined.into_iter().map(Into::into).collect(),
                 left: presence.left.into_iter().map(Into::into).collect(),
             }),
-            Self::Private(message) => Body::Private(wire::IncomingPrivate {
-                number: message.number,
-                from: Some(message.from.into()),
-                id: message.id.as_bytes().to_vec(),
-                sent_at_ms: message.sent_at_ms,
-                envelope: message.envelope,
+            Self::LaneOpened(opened) => Body::LaneOpened(opened.into()),
+            Self::LaneRefused(refused) => Body::LaneRefused(refused.into()),
+            Self::LaneProgress(progress) => Body::LaneProgress(progress.into()),
+            Self::PrivateRefused(refused) => Body::PrivateRefused(refused.into()),
+            Self::IncomingLane(lane) => Body::IncomingLane(lane.into()),
+            Self::Private(message) => Body::Private(message.into()),
+            Self::Blocked(blocked) => Body::Blocked(blocked.into()),
+            Self::GlobalTaken(id) => Body::GlobalTaken(wire::GlobalTaken {
+                id: id.as_bytes().to_vec(),
             }),
-            Self::Outcome(outcome) => Body::Outcome(wire::Outcome {
-                id: outcome.id.as_bytes().to_vec(),
-                result: Some(match outcome.result {
-                    Ok(()) => wire::outcome::Result::Delivered(true),
-                    Err(code) => wire::outcome::Result::Failed(code.into()),
-                }),
-            }),
+            Self::Ping => Body::Ping(wire::Ping {}),
+            Self::Pong => Body::Pong(wire::Pong {}),
             Self::Global(message) => Body::Global(message.into()),
             Self::Closing(closing) => Body::Closing(wire::Closing {
                 code: closing.code.into(),
@@ -497,24 +469,16 @@ impl ServerFrame {
                 joined: people("joined", presence.joined)?,
                 left: people("left", presence.left)?,
             }),
-            Body::Private(message) => Self::Private(IncomingPrivate {
-                number: message.number,
-                from: person("from", message.from)?,
-                id: id("id", &message.id)?,
-                sent_at_ms: message.sent_at_ms,
-                envelope: envelope_within_limit(message.envelope)?,
-            }),
-            Body::Outcome(outcome) => Self::Outcome(Outcome {
-                id: id("id", &outcome.id)?,
-                result: match outcome.result {
-                    Some(wire::outcome::Result::Delivered(_)) => Ok(()),
-                    Some(wire::outcome::Result::Failed(code)) => {
-                        Err(FailureCode::try_from(code).unwrap_or(FailureCode::Unspecified))
-                    }
-                    // A result of a later version: not delivered, as far as this one can tell.
-                    None => Err(FailureCode::Unspecified),
-                },
-            }),
+            Body::LaneOpened(opened) => Self::LaneOpened(opened.try_into()?),
+            Body::LaneRefused(refused) => Self::LaneRefused(refused.try_into()?),
+            Body::LaneProgress(progress) => Self::LaneProgress(progress.try_into()?),
+            Body::PrivateRefused(refused) => Self::PrivateRefused(refused.into()),
+            Body::IncomingLane(lane) => Self::IncomingLane(lane.try_into()?),
+            Body::Private(message) => Self::Private(message.try_into()?),
+            Body::Blocked(blocked) => Self::Blocked(blocked.try_into()?),
+            Body::GlobalTaken(taken) => Self::GlobalTaken(id("id", &taken.id)?),
+            Body::Ping(_) => Self::Ping,
+            Body::Pong(_) => Self::Pong,
             Body::Global(message) => Self::Global(message.try_into()?),
             Body::Closing(closing) => Self::Closing(Closing {
                 code: closing.code(),
@@ -601,28 +565,6 @@ impl ServerDatagram {
                 confirmed: answer.confirmed,
             })),
             Some(Body::Global(message)) => Some(Self::Global(message.try_into()?)),
-        })
-    }
-}
-
-impl Envelope {
-    /// The bytes that a private message carries.
-    pub fn encode(self) -> Vec<u8> {
-        let Self::Text(text) = self;
-        let content = Some(wire::envelope::Content::Text(text));
-        wire::Envelope { content }.encode_to_vec()
-    }
-
-    /// Reads what a private message carried. `None` is an envelope of a later version.
-    ///
-    /// # Errors
-    /// [`Malformed`].
-    pub fn decode(bytes: &[u8]) -> Result<Option<Self>, Malformed> {
-        Ok(match wire::Envelope::decode(bytes)?.content {
-            None => None,
-            Some(wire::envelope::Content::Text(text)) => {
-                Some(Self::Text(at_most("text", text, MAX_TEXT)?))
-            }
         })
     }
 }
@@ -715,13 +657,23 @@ fn id<'a, T: TryFrom<&'a [u8], Error = WrongLength>>(
     T::try_from(bytes).map_err(|source| Malformed::Id { field, source })
 }
 
-fn at_most(field: &'static str, text: String, limit: usize) -> Result<String, Malformed> {
-    check_length(field, text.len(), limit).map(|()| text)
+/// An id that may be missing: no bytes.
+fn optional_id<'a, T: TryFrom<&'a [u8], Error = WrongLength>>(
+    field: &'static str,
+    bytes: &'a [u8],
+) -> Result<Option<T>, Malformed> {
+    match bytes {
+        [] => Ok(None),
+        bytes => id(field, bytes).map(Some),
+    }
 }
 
-fn envelope_within_limit(envelope: Vec<u8>) -> Result<Vec<u8>, Malformed> {
-    let limit = MAX_TEXT.saturating_add(ENVELOPE_OVERHEAD);
-    check_length("envelope", envelope.len(), limit).map(|()| envelope)
+fn optional<const N: usize>(bytes: Option<&[u8; N]>) -> Vec<u8> {
+    bytes.map_or_else(Vec::new, |bytes| bytes.to_vec())
+}
+
+fn at_most(field: &'static str, text: String, limit: usize) -> Result<String, Malformed> {
+    check_length(field, text.len(), limit).map(|()| text)
 }
 
 fn check_length(field: &'static str, length: usize, limit: usize) -> Result<(), Malformed> {
@@ -751,198 +703,4 @@ fn people(field: &'static str, list: Vec<wire::Person>) -> Result<Vec<Person>, M
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::framing::FrameSplitter;
-
-    fn person_named(name: &str) -> Person {
-        Person {
-            name: name.into(),
-            key: RemoteKey::from_bytes([7; 32]),
-        }
-    }
-
-    fn global(text: &str) -> GlobalMessage {
-        GlobalMessage {
-            id: MessageId::from_bytes([1; 16]),
-            sent_at_ms: -5,
-            text: text.into(),
-            signature: Signature::from_bytes([2; 64]),
-        }
-    }
-
-    fn client_round_trip(frame: ClientFrame) {
-        let mut bytes = Vec::new();
-        frame.clone().encode(&mut bytes).unwrap();
-        assert_eq!(ClientFrame::decode(&bytes[4..]).unwrap(), Some(frame));
-    }
-
-    fn server_round_trip(frame: ServerFrame) {
-        let mut bytes = Vec::new();
-        frame.clone().encode(&mut bytes).unwrap();
-        assert_eq!(ServerFrame::decode(&bytes[4..]).unwrap(), Some(frame));
-    }
-
-    #[test]
-    fn every_client_frame_goes_there_and_back() {
-        client_round_trip(ClientFrame::Hello(Hello {
-            version_min: 1,
-            version_max: 2,
-            name: "Conceição".into(),
-            software: "recado 0.1.0".into(),
-        }));
-        client_round_trip(ClientFrame::DatagramConfirm(vec![3; 16]));
-        client_round_trip(ClientFrame::Private(PrivateMessage {
-            id: MessageId::from_bytes([1; 16]),
-            to: "B".into(),
-            sent_at_ms: i64::MAX,
-            envelope: Envelope::Text("Olá, B!".into()).encode(),
-        }));
-        client_round_trip(ClientFrame::Acknowledge(Acknowledge {
-            up_to: u64::MAX,
-            unreadable: vec![1, 300],
-        }));
-        client_round_trip(ClientFrame::Global(global("Olá, todos!")));
-        client_round_trip(ClientFrame::GlobalRequest(vec![Range {
-            first: 1,
-            last: u64::MAX,
-        }]));
-        client_round_trip(ClientFrame::DatagramsLost);
-        client_round_trip(ClientFrame::DatagramProbe);
-    }
-
-    #[test]
-    fn every_server_frame_goes_there_and_back() {
-        server_round_trip(ServerFrame::Welcome(Welcome {
-            version: 1,
-            session: SessionId::from_bytes([4; 16]),
-            connection: ConnectionId(u64::MAX),
-            datagram_check: vec![5; 16],
-            name: "A".into(),
-            log: LogId::from_bytes([6; 8]),
-            log_sequence: 9,
-        }));
-        server_round_trip(ServerFrame::Refused(Refused {
-            code: RefusalCode::NameConfusable,
-            rule: String::new(),
-            resembles: "Al".into(),
-            retry_in_ms: 1,
-        }));
-        let people = vec![person_named("A"), person_named("B")];
-        server_round_trip(ServerFrame::Roster(Roster {
-            people: people.clone(),
-            last: true,
-        }));
-        server_round_trip(ServerFrame::Presence(Presence {
-            joined: people,
-            left: vec![],
-        }));
-        server_round_trip(ServerFrame::Private(IncomingPrivate {
-            number: 1,
-            from: person_named("A"),
-            id: MessageId::from_bytes([1; 16]),
-            sent_at_ms: 0,
-            envelope: vec![1, 2, 3],
-        }));
-        for result in [Ok(()), Err(FailureCode::NotConnected)] {
-            server_round_trip(ServerFrame::Outcome(Outcome {
-                id: MessageId::from_bytes([1; 16]),
-                result,
-            }));
-        }
-        server_round_trip(ServerFrame::Global(IncomingGlobal {
-            sequence: 1,
-            from: person_named("A"),
-            message: global("Olá, todos!"),
-        }));
-        server_round_trip(ServerFrame::Closing(Closing {
-            code: ClosingCode::TakenOver,
-            detail: "another session".into(),
-        }));
-        server_round_trip(ServerFrame::GlobalHead(u64::MAX));
-        server_round_trip(ServerFrame::GlobalGone(Range { first: 3, last: 3 }));
-        server_round_trip(ServerFrame::GlobalHistory(vec![IncomingGlobal {
-            sequence: 1,
-            from: person_named("A"),
-            message: global("Olá, todos!"),
-        }]));
-        server_round_trip(ServerFrame::GlobalRefused(GlobalRefused {
-            id: MessageId::from_bytes([1; 16]),
-            retry_in_ms: 20,
-        }));
-        server_round_trip(ServerFrame::ProbeHeard(7));
-        server_round_trip(ServerFrame::PathUnconfirmed);
-    }
-
-    #[test]
-    fn datagrams_go_there_and_back() {
-        let datagram = ClientDatagram::Probe(Probe {
-            nonce: 1,
-            challenge: u64::MAX,
-            report: true,
-        });
-        let read = ClientDatagram::decode(&datagram.clone().encode()).unwrap();
-        assert_eq!(read, Some(datagram));
-        let datagram = ServerDatagram::ProbeAnswer(ProbeAnswer {
-            nonce: 1,
-            challenge: 2,
-            confirmed: true,
-        });
-        let read = ServerDatagram::decode(&datagram.clone().encode()).unwrap();
-        assert_eq!(read, Some(datagram));
-    }
-
-    #[test]
-    fn a_body_of_a_later_version_is_ignored() {
-        // Field 1000, length-delimited, empty.
-        assert!(matches!(ClientFrame::decode(&[0xc2, 0x3e, 0]), Ok(None)));
-        assert!(matches!(ServerFrame::decode(&[0xc2, 0x3e, 0]), Ok(None)));
-    }
-
-    #[test]
-    fn limits_are_held() {
-        let backwards = wire::Range { first: 2, last: 1 };
-        assert!(matches!(
-            Range::try_from(backwards),
-            Err(Malformed::Backwards)
-        ));
-        let mut bytes = Vec::new();
-        let range = Range { first: 1, last: 1 };
-        let many = ClientFrame::GlobalRequest(vec![range; MAX_RANGES + 1]);
-        many.encode(&mut bytes).unwrap();
-        assert!(ClientFrame::decode(&bytes[4..]).is_err());
-        bytes.clear();
-        let long = "x".repeat(MAX_TEXT + 1);
-        ClientFrame::Global(global(&long))
-            .encode(&mut bytes)
-            .unwrap();
-        let refused = ClientFrame::decode(&bytes[4..]);
-        assert!(matches!(
-            refused,
-            Err(Malformed::TooLong { field: "text", .. })
-        ));
-
-        bytes.clear();
-        let full = Roster {
-            people: vec![person_named(&"\u{10348}".repeat(32)); MAX_PEOPLE_PER_FRAME],
-            last: false,
-        };
-        server_round_trip(ServerFrame::Roster(full));
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_make_a_decoder_panic(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
-            let _ = ClientFrame::decode(&bytes);
-            let _ = ServerFrame::decode(&bytes);
-            let _ = ClientDatagram::decode(&bytes);
-            let _ = ServerDatagram::decode(&bytes);
-            let _ = Envelope::decode(&bytes);
-            let _ = FrameSplitter::default().push(&bytes, |frame| {
-                ClientFrame::decode(frame).map(drop)
-            });
-        }
-    }
-}
+mod tests;

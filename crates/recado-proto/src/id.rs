@@ -75,6 +75,16 @@ id!(
     16
 );
 id!(
+    /// Names a client's database, whose numbers of private messages are its own; drawn by the client.
+    StoreId,
+    16
+);
+id!(
+    /// The secret of a ticket; drawn by the server. What it keeps is a hash.
+    TicketSecret,
+    16
+);
+id!(
     /// Names a session in the context of its datagram keys; drawn by the server.
     SessionId,
     16

@@ -16,13 +16,26 @@ pub const MAX_DATAGRAM: usize = 1200;
 /// 168 bytes (32 characters of 4 bytes, 32 bytes of key, 8 of framing), so 700 fit a frame.
 pub const MAX_PEOPLE_PER_FRAME: usize = 700;
 
-/// Private messages that wait for a recipient's acknowledgement; then its senders are told that it is
-/// busy.
-pub const MAX_UNACKNOWLEDGED: usize = 256;
+/// Private messages that the server has sent to one session and that wait for its acknowledgement; the next
+/// wait at the server. A second's worth for a client that commits a hundred times a second.
+pub const MAX_UNACKNOWLEDGED: usize = 1024;
 
-/// Bytes of private messages that wait for a recipient's acknowledgement: eight of the longest. Well below
-/// what the server queues for one session, so that nobody's messages can cut a slow reader's connection.
-pub const MAX_UNACKNOWLEDGED_BYTES: usize = 512 * 1024;
+/// Bytes of the envelopes of such. Well below what the server queues for one session, so that nobody's messages
+/// can cut a slow reader's connection.
+pub const MAX_UNACKNOWLEDGED_BYTES: usize = 1024 * 1024;
+
+/// Private messages of one session that the server has not stored yet; more are refused until they are. Larger
+/// than what comes between two commits.
+pub const MAX_UNSTORED: usize = 4096;
+
+/// Bytes of the envelopes of such.
+pub const MAX_UNSTORED_BYTES: usize = 1024 * 1024;
+
+/// Lanes that one session may open: everyone whom a person writes to in one sitting.
+pub const MAX_LANES: usize = 4096;
+
+/// Failures in one frame; more follow in the next.
+pub const MAX_FAILURES_PER_FRAME: usize = 1024;
 
 /// The longest name of the client's software that the server looks at, in bytes.
 pub const MAX_SOFTWARE: usize = 64;
