@@ -1,53 +1,24 @@
 //! The engine: doors in are the `handle_` methods, the one out is [`Engine::poll_output`].
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use recado_proto::PROTOCOL_VERSION;
 use recado_proto::datagram::{Opener, Sealer, SessionSecret, Side};
-use recado_proto::fingerprint::Fingerprint;
 use recado_proto::frame::{
-    Acknowledge, ClientDatagram, ClientFrame, Envelope, GlobalMessage, GlobalRefused,
-    IncomingGlobal, IncomingPrivate, Person, Presence, PrivateMessage, Roster, ServerDatagram,
-    ServerFrame, Welcome,
+    Block, ClientDatagram, ClientFrame, GlobalMessage, GlobalRefused, IncomingGlobal, Person,
+    Presence, Roster, ServerDatagram, ServerFrame, Welcome,
 };
 use recado_proto::global;
-use recado_proto::id::{MessageId, RemoteKey, Signature};
+use recado_proto::id::{LogId, MessageId};
 
-use crate::event::{
-    Command, CommandError, Event, Failure, LinkReport, LinkState, Receipt, State, Via,
-};
+use crate::event::{Event, Failure, LinkReport, LinkState, State, Via};
 use crate::global_log::{Arrival, GlobalLog};
+use crate::lasting::{FRAME_ECHO_TIME, GIVE_UP, Lasting};
 use crate::link::{Link, Step};
-
-/// How long the echo of a message that went by datagram is awaited, before it is repeated by frame and the link
-/// is put to the test: three round trips of a slow link.
-const ECHO_TIME: Duration = Duration::from_millis(300);
-
-/// The same for one that went by frame: the connection is reliable, but an overloaded server drops echoes.
-const FRAME_ECHO_TIME: Duration = Duration::from_secs(5);
-
-/// How long a global message is repeated before it counts as failed. By then TCP has given a dead connection up.
-const GIVE_UP: Duration = Duration::from_secs(90);
 
 /// Events that may be held back for [`Event::Ready`], which then comes at once.
 const MAX_HELD: usize = 4096;
-
-/// Global messages that are remembered as shown, 48 bytes each, twice: as many as the server remembers.
-const MAX_SHOWN: usize = 65_536;
-
-/// Signs with one's own identity key.
-pub type Sign = Box<dyn Fn(&[u8]) -> Signature + Send>;
-
-/// What an engine is told once.
-pub struct EngineConfig {
-    /// The server's root.
-    pub root: Fingerprint,
-    /// One's own key.
-    pub key: RemoteKey,
-    /// Signs with it.
-    pub sign: Sign,
-}
 
 /// A welcome that cannot be accepted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -62,7 +33,7 @@ pub enum WelcomeError {
 
 /// What the shell is to do, in order.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Output {
+pub(crate) enum Output {
     /// Send this frame.
     Frame(ClientFrame),
     /// Send this datagram.
@@ -72,77 +43,27 @@ pub enum Output {
 }
 
 /// A session's decisions.
-pub struct Engine {
-    config: EngineConfig,
+pub(crate) struct Engine {
     name: String,
     sealer: Sealer,
     opener: Opener,
     link: Link,
     people: BTreeMap<String, Person>,
-    /// The key first seen under each name, those who left included.
-    remembered: BTreeMap<String, RemoteKey>,
     roster_complete: bool,
     ready: bool,
     held: Vec<Event>,
-    /// Which numbers of the server's log have come.
+    /// The server's log of global messages.
+    log_id: LogId,
+    /// Which of its numbers have come.
     log: GlobalLog,
+    /// What was said before this session is known, or is asked for.
+    continues: bool,
+    lasting: Box<Lasting>,
     counts: Counts,
     /// What was last told of the link.
     told: LinkState,
-    /// The latest global messages, so that none is shown again under another number.
-    shown: BTreeSet<(RemoteKey, MessageId)>,
-    shown_order: VecDeque<(RemoteKey, MessageId)>,
-    /// Private messages were acknowledged up to this number.
-    taken: u64,
-    /// Numbers above it that cannot be read.
-    unreadable: BTreeSet<u64>,
-    /// One's own private messages without an outcome.
-    private: BTreeSet<MessageId>,
-    /// One's own global messages without an echo.
-    global: BTreeMap<MessageId, Unconfirmed>,
-    /// How many were entered in all.
-    said: u64,
-    /// When the next of those that wait may be sent.
-    hold_until: Duration,
     ended: bool,
     outputs: VecDeque<Output>,
-}
-
-/// One's own global message whose echo has not come.
-struct Unconfirmed {
-    message: GlobalMessage,
-    /// Which of one's own it is: they are sent in order.
-    order: u64,
-    /// It was refused, or waits behind one that was: it is sent when its turn comes.
-    waits: bool,
-    /// When it is repeated.
-    repeat_at: Duration,
-    /// When it counts as failed.
-    give_up_at: Duration,
-    /// Whether it was sent by datagram and nothing has told since that it came.
-    by_datagram: bool,
-}
-
-impl Unconfirmed {
-    /// It has just been sent.
-    fn sent(&mut self, now: Duration, by_datagram: bool, rtt: Option<Duration>) {
-        let wait = match by_datagram {
-            // On a slow link its echo takes its time.
-            true => ECHO_TIME.max(rtt.unwrap_or_default().saturating_mul(2)),
-            false => FRAME_ECHO_TIME,
-        };
-        self.waits = false;
-        self.by_datagram = by_datagram;
-        self.repeat_at = now.saturating_add(wait);
-        self.give_up_at = now.saturating_add(GIVE_UP);
-    }
-
-    /// It was refused: it waits for its turn, however long that takes.
-    fn refuse(&mut self) {
-        self.waits = true;
-        self.by_datagram = false;
-        self.give_up_at = Duration::MAX;
-    }
 }
 
 /// How global messages came.
@@ -159,56 +80,64 @@ impl Engine {
     ///
     /// # Errors
     /// [`WelcomeError`]; the connection is to be closed.
-    pub fn new(
+    pub(crate) fn new(
         now: Duration,
-        config: EngineConfig,
+        mut lasting: Box<Lasting>,
         welcome: Welcome,
         secret: SessionSecret,
-    ) -> Result<Self, WelcomeError> {
+    ) -> Result<Self, (WelcomeError, Box<Lasting>)> {
         if welcome.version != PROTOCOL_VERSION {
-            return Err(WelcomeError::Version(welcome.version));
+            return Err((WelcomeError::Version(welcome.version), lasting));
         }
         if !secret.check(Side::Server).matches(&welcome.datagram_check) {
-            return Err(WelcomeError::DatagramKeys);
+            return Err((WelcomeError::DatagramKeys, lasting));
         }
         let confirm = secret.check(Side::Client).as_bytes().to_vec();
         let (sealer, opener) = secret.into_pair(Side::Client, welcome.connection);
+        let followed = lasting.log.take();
+        let continues = followed.is_some();
+        let is_new_log = followed.as_ref().is_some_and(|(id, _)| *id != welcome.log);
+        let mut log = match followed {
+            Some((id, log)) if id == welcome.log => log,
+            // All that was said since the server began anew is wanted.
+            Some(_) => GlobalLog::new(0),
+            None => GlobalLog::new(welcome.log_sequence),
+        };
+        log.begin_session();
+        log.learn_head(now, welcome.log_sequence);
+        lasting.begin_session(now);
         let mut engine = Self {
-            config,
             name: welcome.name,
             sealer,
             opener,
             link: Link::new(now),
             people: BTreeMap::new(),
-            remembered: BTreeMap::new(),
             roster_complete: false,
             ready: false,
             held: Vec::new(),
-            log: GlobalLog::new(welcome.log_sequence),
+            log_id: welcome.log,
+            log,
+            continues,
+            lasting,
             counts: Counts::default(),
             told: LinkState {
                 up: false,
                 down: false,
                 rtt: None,
             },
-            shown: BTreeSet::new(),
-            shown_order: VecDeque::new(),
-            taken: 0,
-            unreadable: BTreeSet::new(),
-            private: BTreeSet::new(),
-            global: BTreeMap::new(),
-            said: 0,
-            hold_until: Duration::ZERO,
             ended: false,
             outputs: VecDeque::new(),
         };
+        if is_new_log {
+            engine.emit(Event::LogLost);
+        }
         engine.send(ClientFrame::DatagramConfirm(confirm));
         engine.handle_timeout(now);
         Ok(engine)
     }
 
     /// Takes a frame from the server.
-    pub fn handle_frame(&mut self, now: Duration, frame: ServerFrame) {
+    pub(crate) fn handle_frame(&mut self, now: Duration, frame: ServerFrame) {
         if self.ended {
             return;
         }
@@ -239,21 +168,9 @@ impl Engine {
                     }
                 }
             }
-            ServerFrame::Private(message) => self.handle_private(message),
-            ServerFrame::Outcome(outcome) => {
-                if outcome.result.is_ok() {
-                    // A global message that was repeated so late that the log does not hold it any more.
-                    self.settle(outcome.id);
-                }
-                if self.private.remove(&outcome.id) {
-                    let state = match outcome.result {
-                        Ok(()) => State::Delivered,
-                        Err(code) => State::Failed(code.into()),
-                    };
-                    let id = outcome.id;
-                    self.emit(Event::State { id, state });
-                }
-            }
+            // One that was repeated so late that the log does not hold it any more.
+            ServerFrame::GlobalTaken(id) => self.settle(id),
+            ServerFrame::Blocked(blocked) => self.emit(Event::Blocked(blocked)),
             ServerFrame::Global(message) => self.handle_global(now, message, Via::Tcp),
             ServerFrame::GlobalHead(head) => self.log.learn_head(now, head),
             ServerFrame::GlobalGone(range) => {
@@ -262,8 +179,9 @@ impl Engine {
                 }
             }
             ServerFrame::GlobalHistory(messages) => {
-                for message in messages {
-                    if self.show_once(message.from.key, message.message.id) {
+                let unknown = if self.continues { Vec::new() } else { messages };
+                for message in unknown {
+                    if self.lasting.show_once(message.from.key, message.message.id) {
                         let arrival = Arrival {
                             late: false,
                             repaired: false,
@@ -273,21 +191,30 @@ impl Engine {
                 }
             }
             ServerFrame::GlobalRefused(GlobalRefused { id, retry_in_ms }) => {
-                if let Some(own) = self.global.get_mut(&id) {
+                if let Some(own) = self.lasting.global.get_mut(&id) {
                     own.refuse();
                     let wait = Duration::from_millis(retry_in_ms).min(GIVE_UP);
-                    self.hold_until = self.hold_until.max(now.saturating_add(wait));
+                    self.lasting.hold_until = self.lasting.hold_until.max(now.saturating_add(wait));
                 }
             }
             ServerFrame::ProbeHeard(nonce) => self.link.handle_heard(nonce),
             ServerFrame::PathUnconfirmed => self.link.handle_unconfirmed(now),
             ServerFrame::Closing(closing) => self.end(Some(closing.code), closing.detail),
+            // Not the engine's.
+            ServerFrame::LaneOpened(_)
+            | ServerFrame::LaneRefused(_)
+            | ServerFrame::LaneProgress(_)
+            | ServerFrame::PrivateRefused(_)
+            | ServerFrame::IncomingLane(_)
+            | ServerFrame::Private(_)
+            | ServerFrame::Ping
+            | ServerFrame::Pong => {}
         }
         self.become_ready();
     }
 
     /// Takes a datagram, opening it in place. What does not authenticate is nothing.
-    pub fn handle_datagram(&mut self, now: Duration, datagram: &mut [u8]) {
+    pub(crate) fn handle_datagram(&mut self, now: Duration, datagram: &mut [u8]) {
         if self.ended {
             return;
         }
@@ -309,67 +236,40 @@ impl Engine {
         self.become_ready();
     }
 
-    /// Takes a command.
-    ///
-    /// # Errors
-    /// [`CommandError`]; nothing was done.
-    pub fn handle_command(&mut self, now: Duration, command: Command) -> Result<(), CommandError> {
-        if self.ended {
-            return Err(CommandError::Ended);
-        }
-        command.check()?;
-        match command {
-            Command::Private {
-                id,
-                sent_at_ms,
-                to,
-                text,
-            } => {
-                self.private.insert(id);
-                self.send(ClientFrame::Private(PrivateMessage {
-                    id,
-                    to,
-                    sent_at_ms,
-                    envelope: Envelope::Text(text).encode(),
-                }));
-            }
-            Command::Global {
-                id,
-                sent_at_ms,
-                text,
-            } => {
-                self.send_new_global(now, id, sent_at_ms, text);
-            }
-            Command::Link => {
-                let (probes, answers) = self.link.probes();
-                self.emit(Event::LinkReport(LinkReport {
-                    state: self.link_state(),
-                    probes,
-                    answers,
-                    by_datagram: self.counts.by_datagram,
-                    by_frame: self.counts.by_frame,
-                    repaired: self.counts.repaired,
-                    late: self.counts.late,
-                    rejected: self.opener.rejected(),
-                }));
-            }
-            Command::Who => {
-                let people = self.people.values().cloned().collect();
-                self.emit(Event::Roster(people));
-            }
-            Command::Acknowledge(Receipt(number)) => self.acknowledge(number),
-        }
-        Ok(())
+    /// How datagrams fare.
+    pub(crate) fn report_link(&mut self) {
+        let (probes, answers) = self.link.probes();
+        self.emit(Event::LinkReport(LinkReport {
+            state: self.link_state(),
+            probes,
+            answers,
+            by_datagram: self.counts.by_datagram,
+            by_frame: self.counts.by_frame,
+            repaired: self.counts.repaired,
+            late: self.counts.late,
+            rejected: self.opener.rejected(),
+        }));
+    }
+
+    /// Who is here.
+    pub(crate) fn report_people(&mut self) {
+        let people = self.people.values().cloned().collect();
+        self.emit(Event::Roster(people));
+    }
+
+    /// Asks the server to refuse someone's messages, or to take them again.
+    pub(crate) fn block(&mut self, name: String, blocked: bool) {
+        self.send(ClientFrame::Block(Block { name, blocked }));
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due.
-    pub fn poll_timeout(&self) -> Option<Duration> {
+    pub(crate) fn poll_timeout(&self) -> Option<Duration> {
         if self.ended {
             return None;
         }
-        let sent = self.global.values().filter(|own| !own.waits);
+        let sent = self.lasting.global.values().filter(|own| !own.waits);
         let repeats = sent.map(|own| own.repeat_at.min(own.give_up_at));
-        let turn = self.next_in_turn().map(|_| self.hold_until);
+        let turn = self.next_in_turn().map(|_| self.lasting.hold_until);
         let log = self.log.deadline();
         repeats
             .chain(turn)
@@ -379,7 +279,7 @@ impl Engine {
     }
 
     /// Does what is due.
-    pub fn handle_timeout(&mut self, now: Duration) {
+    pub(crate) fn handle_timeout(&mut self, now: Duration) {
         if self.ended {
             return;
         }
@@ -396,67 +296,28 @@ impl Engine {
         self.become_ready();
     }
 
-    /// The connection has ended without a word from the server.
-    pub fn handle_disconnected(&mut self, detail: &str) {
-        if !self.ended {
-            self.end(None, detail.to_owned());
-        }
-    }
-
     /// What the shell is to do next.
-    pub fn poll_output(&mut self) -> Option<Output> {
+    pub(crate) fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// How many of one's own messages have no outcome yet.
-    pub fn unsettled(&self) -> usize {
-        self.private.len().saturating_add(self.global.len())
+    /// What outlives the session.
+    pub(crate) fn into_lasting(self) -> Box<Lasting> {
+        let mut lasting = self.lasting;
+        lasting.log = Some((self.log_id, self.log));
+        lasting
     }
 
-    fn handle_private(&mut self, message: IncomingPrivate) {
-        let IncomingPrivate {
-            number,
-            from,
-            id,
-            sent_at_ms,
-            envelope,
-        } = message;
-        match Envelope::decode(&envelope) {
-            Ok(Some(Envelope::Text(text))) => self.emit(Event::Private {
-                receipt: Receipt(number),
-                from,
-                id,
-                sent_at_ms,
-                text,
-            }),
-            Ok(None) | Err(_) => {
-                self.emit(Event::Unreadable { from, id });
-                self.unreadable.insert(number);
-                // What came before it may still have to be taken.
-                if number == self.taken.saturating_add(1) {
-                    self.acknowledge(number);
-                }
-            }
-        }
+    pub(crate) fn lasting(&self) -> &Lasting {
+        &self.lasting
     }
 
-    /// Acknowledges all up to a number, and what follows it and nobody can take.
-    fn acknowledge(&mut self, number: u64) {
-        self.taken = self.taken.max(number);
-        while let Some(next) = self.taken.checked_add(1)
-            && self.unreadable.contains(&next)
-        {
-            self.taken = next;
-        }
-        let up_to = self.taken;
-        let later = up_to
-            .checked_add(1)
-            .map(|next| self.unreadable.split_off(&next));
-        let unreadable = std::mem::replace(&mut self.unreadable, later.unwrap_or_default());
-        self.send(ClientFrame::Acknowledge(Acknowledge {
-            up_to,
-            unreadable: unreadable.into_iter().collect(),
-        }));
+    pub(crate) fn lasting_mut(&mut self) -> &mut Lasting {
+        &mut self.lasting
+    }
+
+    pub(crate) fn is_ended(&self) -> bool {
+        self.ended
     }
 
     fn handle_global(&mut self, now: Duration, incoming: IncomingGlobal, via: Via) {
@@ -471,7 +332,10 @@ impl Engine {
         }
         self.counts.repaired = self.counts.repaired.saturating_add(arrival.repaired.into());
         self.counts.late = self.counts.late.saturating_add(arrival.late.into());
-        if self.show_once(incoming.from.key, incoming.message.id) {
+        if self
+            .lasting
+            .show_once(incoming.from.key, incoming.message.id)
+        {
             self.show_global(incoming, via, arrival, false);
         }
         while let Some(hole) = self.log.overflow() {
@@ -487,7 +351,7 @@ impl Engine {
         replayed: bool,
     ) {
         let verified = self.verify(&incoming);
-        let own = verified && incoming.from.key == self.config.key;
+        let own = verified && incoming.from.key == self.lasting.config.key;
         let IncomingGlobal {
             sequence,
             from,
@@ -513,10 +377,14 @@ impl Engine {
     /// Whether a message carries the signature of the key that is remembered for its sender's name.
     fn verify(&mut self, incoming: &IncomingGlobal) -> bool {
         let IncomingGlobal { from, message, .. } = incoming;
-        let remembered = self.remembered.entry(from.name.clone()).or_insert(from.key);
+        let remembered = self
+            .lasting
+            .remembered
+            .entry(from.name.clone())
+            .or_insert(from.key);
         *remembered == from.key
             && global::verify(
-                &self.config.root,
+                &self.lasting.config.root,
                 &from.key,
                 &message.id,
                 message.sent_at_ms,
@@ -526,69 +394,56 @@ impl Engine {
     }
 
     fn settle_echo(&mut self, incoming: &IncomingGlobal) {
-        let own = incoming.from.key == self.config.key;
-        if own && self.global.contains_key(&incoming.message.id) && self.verify(incoming) {
+        let own = incoming.from.key == self.lasting.config.key;
+        if own && self.lasting.global.contains_key(&incoming.message.id) && self.verify(incoming) {
             self.settle(incoming.message.id);
         }
     }
 
     /// One's own message is in the log.
     fn settle(&mut self, id: MessageId) {
-        if self.global.remove(&id).is_some() {
-            let state = State::Stored;
-            self.emit(Event::State { id, state });
+        if let Some(own) = self.lasting.global.remove(&id) {
+            self.emit(Event::State {
+                id,
+                reference: own.reference,
+                state: State::Stored,
+            });
         }
     }
 
-    /// Whether a global message is none of the latest that were shown; it is one of them from now on.
-    fn show_once(&mut self, sender: RemoteKey, id: MessageId) -> bool {
-        if !self.shown.insert((sender, id)) {
-            return false;
-        }
-        self.shown_order.push_back((sender, id));
-        if self.shown_order.len() > MAX_SHOWN
-            && let Some(oldest) = self.shown_order.pop_front()
-        {
-            self.shown.remove(&oldest);
-        }
-        true
-    }
-
-    fn send_new_global(&mut self, now: Duration, id: MessageId, sent_at_ms: i64, text: String) {
-        let (root, key) = (&self.config.root, &self.config.key);
-        let content = global::signed_content(root, key, &id, sent_at_ms, &text);
-        let message = GlobalMessage {
-            id,
-            sent_at_ms,
-            text,
-            signature: (self.config.sign)(&content),
-        };
-        self.said = self.said.saturating_add(1);
-        let mut own = Unconfirmed {
-            message,
-            order: self.said,
-            waits: true,
-            repeat_at: now,
-            give_up_at: Duration::MAX,
-            by_datagram: false,
-        };
+    /// Says something to everyone, unless others wait before it.
+    pub(crate) fn say(
+        &mut self,
+        now: Duration,
+        id: MessageId,
+        sent_at_ms: i64,
+        text: String,
+        reference: Option<String>,
+    ) {
         // Behind one that waits for its turn, all do.
-        if !self.global.values().any(|own| own.waits) {
-            let by_datagram = self.link.up() && self.send_datagram(&own.message);
-            if !by_datagram {
-                self.send(ClientFrame::Global(own.message.clone()));
-            }
-            own.sent(now, by_datagram, self.link.rtt());
+        if self.lasting.say(id, sent_at_ms, text, reference) {
+            return;
         }
-        self.global.insert(id, own);
+        let Some(own) = self.lasting.global.get(&id) else {
+            return;
+        };
+        let message = own.message.clone();
+        let by_datagram = self.link.up() && self.send_datagram(&message);
+        if !by_datagram {
+            self.send(ClientFrame::Global(message));
+        }
+        let rtt = self.link.rtt();
+        if let Some(own) = self.lasting.global.get_mut(&id) {
+            own.sent(now, by_datagram, rtt);
+        }
     }
 
     /// The oldest of those that wait, unless one of them has just been sent and its fate is not known: they go one
     /// by one, so that one refusal is not followed by as many as there are.
     fn next_in_turn(&self) -> Option<MessageId> {
-        let waiting = self.global.iter().filter(|(_, own)| own.waits);
+        let waiting = self.lasting.global.iter().filter(|(_, own)| own.waits);
         let (id, oldest) = waiting.min_by_key(|(_, own)| own.order)?;
-        let mut sent = self.global.values().filter(|own| !own.waits);
+        let mut sent = self.lasting.global.values().filter(|own| !own.waits);
         let is_pending = sent.any(|own| own.order < oldest.order);
         (!is_pending).then_some(*id)
     }
@@ -608,7 +463,7 @@ impl Engine {
     fn repeat_globals(&mut self, now: Duration) {
         let (mut repeated, mut failed) = (Vec::new(), Vec::new());
         let mut suspicious = false;
-        for (id, own) in self.global.iter_mut().filter(|(_, own)| !own.waits) {
+        for (id, own) in self.lasting.global.iter_mut().filter(|(_, own)| !own.waits) {
             if own.give_up_at <= now {
                 failed.push(*id);
             } else if own.repeat_at <= now {
@@ -617,8 +472,10 @@ impl Engine {
                 repeated.push(own.message.clone());
             }
         }
-        if self.hold_until <= now
-            && let Some(own) = self.next_in_turn().and_then(|id| self.global.get_mut(&id))
+        if self.lasting.hold_until <= now
+            && let Some(own) = self
+                .next_in_turn()
+                .and_then(|id| self.lasting.global.get_mut(&id))
         {
             own.sent(now, false, None);
             repeated.push(own.message.clone());
@@ -630,9 +487,12 @@ impl Engine {
             self.send(ClientFrame::Global(message));
         }
         for id in failed {
-            self.global.remove(&id);
-            let state = State::Failed(Failure::NoEcho);
-            self.emit(Event::State { id, state });
+            let own = self.lasting.global.remove(&id);
+            self.emit(Event::State {
+                id,
+                reference: own.and_then(|own| own.reference),
+                state: State::Failed(Failure::NoEcho),
+            });
         }
     }
 
@@ -667,7 +527,8 @@ impl Engine {
 
     /// Whether they were not known to be here.
     fn add_person(&mut self, person: Person) -> bool {
-        self.remembered
+        self.lasting
+            .remembered
             .entry(person.name.clone())
             .or_insert(person.key);
         self.people.insert(person.name.clone(), person).is_none()
@@ -698,14 +559,8 @@ impl Engine {
         }
     }
 
-    /// The end: what has no outcome has failed, as far as anyone can tell.
-    fn end(&mut self, code: Option<recado_proto::frame::ClosingCode>, detail: String) {
-        let private = std::mem::take(&mut self.private).into_iter();
-        let global = std::mem::take(&mut self.global).into_keys();
-        for id in private.chain(global) {
-            let state = State::Failed(Failure::ConnectionLost);
-            self.emit(Event::State { id, state });
-        }
+    /// The end of the session.
+    pub(crate) fn end(&mut self, code: Option<recado_proto::frame::ClosingCode>, detail: String) {
         for event in std::mem::take(&mut self.held) {
             self.outputs.push_back(Output::Event(event));
         }
@@ -714,7 +569,7 @@ impl Engine {
         self.ended = true;
     }
 
-    fn emit(&mut self, event: Event) {
+    pub(crate) fn emit(&mut self, event: Event) {
         if self.ready {
             self.outputs.push_back(Output::Event(event));
         } else {
@@ -722,7 +577,7 @@ impl Engine {
         }
     }
 
-    fn send(&mut self, frame: ClientFrame) {
+    pub(crate) fn send(&mut self, frame: ClientFrame) {
         self.outputs.push_back(Output::Frame(frame));
     }
 }

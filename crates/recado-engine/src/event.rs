@@ -2,57 +2,82 @@
 
 use std::time::Duration;
 
-use recado_proto::frame::{ClosingCode, FailureCode, Person};
-use recado_proto::id::MessageId;
+use recado_proto::frame::{Blocked, ClosingCode, Person};
+use recado_proto::id::{MessageId, RemoteKey};
 use recado_proto::limits::MAX_TEXT;
 use recado_proto::name::MAX_NAME_BYTES;
+
+use crate::mail::Receipt;
 
 /// What a person or a program asks for. Ids are drawn at random by the caller, and time is the wall clock's.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Command {
-    /// A message to one person.
-    Private {
-        /// New for each message.
-        id: MessageId,
-        /// Milliseconds since 1970.
-        sent_at_ms: i64,
-        /// The recipient's name.
-        to: String,
-        /// What to say.
-        text: String,
-    },
     /// A message to everyone.
     Global {
-        /// New for each message.
+        /// New for each message, and kept where it is said again by a later process.
         id: MessageId,
         /// Milliseconds since 1970.
         sent_at_ms: i64,
         /// What to say.
         text: String,
+        /// Comes back in what is told of it.
+        reference: Option<String>,
     },
     /// Who is here: answered by [`Event::Roster`].
     Who,
     /// How datagrams fare: answered by [`Event::LinkReport`].
     Link,
-    /// A private message has been taken: shown, stored, acted upon.
-    Acknowledge(Receipt),
+    /// A private message has been taken: shown, or acted upon.
+    Take(Receipt),
+    /// Refuse someone's messages, or take them again: answered by [`Event::Blocked`].
+    Block {
+        /// Whose.
+        name: String,
+        /// Whether they are refused.
+        blocked: bool,
+    },
+    /// Trust the key under which the server knows this name now.
+    Trust {
+        /// Whose.
+        name: String,
+    },
 }
 
 impl Command {
-    /// Whether the engine would take it from an open session.
+    /// Whether the client would take it.
     ///
     /// # Errors
     /// [`CommandError`].
     pub fn check(&self) -> Result<(), CommandError> {
         match self {
-            Self::Private { to, .. } if to.len() > MAX_NAME_BYTES => Err(CommandError::NameTooLong),
-            Self::Private { text, .. } | Self::Global { text, .. } => match text.len() {
-                0 => Err(CommandError::Empty),
-                length if length > MAX_TEXT => Err(CommandError::TooLong(length)),
-                _ => Ok(()),
-            },
-            Self::Who | Self::Link | Self::Acknowledge(_) => Ok(()),
+            Self::Global { text, .. } => check_text(text),
+            Self::Block { name, .. } | Self::Trust { name } => check_name(name),
+            Self::Who | Self::Link | Self::Take(_) => Ok(()),
         }
+    }
+}
+
+/// Whether a text may be said.
+///
+/// # Errors
+/// [`CommandError`].
+pub fn check_text(text: &str) -> Result<(), CommandError> {
+    match text.len() {
+        0 => Err(CommandError::Empty),
+        length if length > MAX_TEXT => Err(CommandError::TooLong(length)),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a text may be somebody's name.
+///
+/// # Errors
+/// [`CommandError`].
+pub fn check_name(name: &str) -> Result<(), CommandError> {
+    match name.len() {
+        0 => Err(CommandError::Empty),
+        length if length > MAX_NAME_BYTES => Err(CommandError::NameTooLong),
+        _ => Ok(()),
     }
 }
 
@@ -68,12 +93,15 @@ pub enum CommandError {
     /// No name is as long as the recipient's.
     #[error("no name is so long")]
     NameTooLong,
-    /// The session has ended.
-    #[error("the session has ended")]
-    Ended,
+    /// There is no session now.
+    #[error("there is no connection now")]
+    Away,
+    /// There is nothing about this name that could be trusted.
+    #[error("this name has no other key")]
+    NoOtherKey,
 }
 
-/// What happens, in order. The first is [`Event::Ready`], unless the session ends before.
+/// What happens, in order. The first of a session is [`Event::Ready`], unless it ends before.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
     /// The session is open, and datagrams are confirmed or given up for now.
@@ -94,7 +122,7 @@ pub enum Event {
     Roster(Vec<Person>),
     /// A message from one person.
     Private {
-        /// To be given back by [`Command::Acknowledge`] once the message has been taken.
+        /// To be given back by [`Command::Take`] once the message has been taken.
         receipt: Receipt,
         /// The sender.
         from: Person,
@@ -104,7 +132,34 @@ pub enum Event {
         sent_at_ms: i64,
         /// What it says; as sent, not fit for a terminal.
         text: String,
+        /// Whether an earlier process may have shown it.
+        replayed: bool,
     },
+    /// Private messages that another copy of this database took.
+    Missing {
+        /// Their sender.
+        from: Person,
+        /// How many.
+        count: u64,
+    },
+    /// What is meant for this person does not go on for now; it is tried again by itself. Told once.
+    Waiting {
+        /// Whose name.
+        name: String,
+        /// Why.
+        why: WaitReason,
+    },
+    /// A name has another key than the one remembered. What was meant for the old one has failed.
+    KeyChanged {
+        /// The name.
+        name: String,
+        /// The key remembered.
+        old: RemoteKey,
+        /// The one it has now.
+        new: RemoteKey,
+    },
+    /// The answer to [`Command::Block`].
+    Blocked(Blocked),
     /// A message to everyone, one's own among them.
     Global {
         /// The sender, as the server says.
@@ -133,6 +188,8 @@ pub enum Event {
         /// The highest.
         last: u64,
     },
+    /// The server has begun a new log: what was said to everyone while there was no session may be missing.
+    LogLost,
     /// Datagrams pass, or do not pass any more, in one direction or the other.
     Link(LinkState),
     /// How datagrams fare.
@@ -141,6 +198,8 @@ pub enum Event {
     State {
         /// The message.
         id: MessageId,
+        /// As it was given.
+        reference: Option<String>,
         /// What became of it.
         state: State,
     },
@@ -151,7 +210,7 @@ pub enum Event {
         /// Its id.
         id: MessageId,
     },
-    /// The session has ended; nothing follows.
+    /// The session has ended; nothing of it follows.
     Closed {
         /// Why, where the server said so.
         code: Option<ClosingCode>,
@@ -192,10 +251,6 @@ pub struct LinkReport {
     pub rejected: u64,
 }
 
-/// Stands for a private message to be acknowledged. Acknowledging covers all that came before it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Receipt(pub(crate) u64);
-
 /// What carried a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Via {
@@ -208,25 +263,57 @@ pub enum Via {
 /// What became of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum State {
-    /// A global message is in the server's log: its own echo came back.
+    /// It is written down here.
+    Queued,
+    /// It is written down at the server; a global message is in its log, and its own echo came back.
     Stored,
-    /// A private message was acknowledged by its recipient.
+    /// A private message is written down at its recipient.
     Delivered,
-    /// It was not delivered, or nobody can tell.
+    /// It was not delivered, and will not be.
     Failed(Failure),
+}
+
+/// Why something waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WaitReason {
+    /// Too much waits for the recipient already.
+    MailboxFull,
+    /// One's share is used up.
+    Rate,
+    /// The server cannot write anything down.
+    Storage,
+}
+
+impl WaitReason {
+    /// The machine word, as programs see it.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::MailboxFull => "mailbox_full",
+            Self::Rate => "rate",
+            Self::Storage => "storage",
+        }
+    }
 }
 
 /// Why a message failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Failure {
-    /// Nobody of that name is connected.
-    NotConnected,
-    /// A connection ended before the acknowledgement: it may or may not have arrived.
-    ConnectionLost,
-    /// Too much is waiting for the recipient.
-    RecipientBusy,
+    /// Nobody has that name.
+    UnknownName,
+    /// The name belongs to another key than the one remembered.
+    KeyChanged,
+    /// It waited for its recipient for longer than the server keeps messages.
+    Expired,
+    /// The recipient's name was released, or its key banned.
+    RecipientGone,
+    /// The recipient takes no messages from this person.
+    Blocked,
+    /// The operator has muted this person.
+    Muted,
     /// The recipient's program cannot read it: it is of an earlier version.
     Unreadable,
+    /// It was taken back before it was sent.
+    Withdrawn,
     /// A global message's echo did not come back: it may or may not have arrived.
     NoEcho,
     /// A reason that a later server gave.
@@ -234,27 +321,33 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The machine word, as programs see it.
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::UnknownName,
+        Self::KeyChanged,
+        Self::Expired,
+        Self::RecipientGone,
+        Self::Blocked,
+        Self::Muted,
+        Self::Unreadable,
+        Self::Withdrawn,
+        Self::NoEcho,
+        Self::Other,
+    ];
+
+    /// The machine word, as programs and the database see it.
     pub fn code(self) -> &'static str {
         match self {
-            Self::NotConnected => "not_connected",
-            Self::ConnectionLost => "connection_lost",
-            Self::RecipientBusy => "recipient_busy",
+            Self::UnknownName => "unknown_name",
+            Self::KeyChanged => "key_changed",
+            Self::Expired => "expired",
+            Self::RecipientGone => "recipient_gone",
+            Self::Blocked => "blocked",
+            Self::Muted => "muted",
             Self::Unreadable => "unreadable",
+            Self::Withdrawn => "withdrawn",
             Self::NoEcho => "no_echo",
             Self::Other => "other",
-        }
-    }
-}
-
-impl From<FailureCode> for Failure {
-    fn from(code: FailureCode) -> Self {
-        match code {
-            FailureCode::NotConnected => Self::NotConnected,
-            FailureCode::ConnectionLost => Self::ConnectionLost,
-            FailureCode::RecipientBusy => Self::RecipientBusy,
-            FailureCode::Unreadable => Self::Unreadable,
-            FailureCode::Unspecified => Self::Other,
         }
     }
 }

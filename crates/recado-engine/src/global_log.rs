@@ -61,6 +61,13 @@ impl GlobalLog {
         }
     }
 
+    /// What was asked for in an earlier session is asked for again.
+    pub(crate) fn begin_session(&mut self) {
+        self.request_at = None;
+        self.requested.clear();
+        self.outstanding = 0;
+    }
+
     /// Takes a number that has come. `None` if it had come before.
     pub(crate) fn receive(&mut self, now: Duration, sequence: u64) -> Option<Arrival> {
         if sequence <= self.floor || sequence > HIGHEST || self.settled.contains(&sequence) {

@@ -1,9 +1,9 @@
 //! The decisions of recado's client: sending, receiving, the datagram link. Pure: it owns no socket,
 //! task, clock or database.
 //!
-//! An [`Engine`] exists once the server has welcomed the session. It takes frames, datagrams, commands and the
-//! passing of time, and gives [`Output`]s. Time is a [`Duration`](std::time::Duration) since any fixed
-//! moment of a monotonic clock.
+//! A [`Client`] lives as long as the process, through any number of sessions. It takes welcomes, frames, datagrams,
+//! commands, what was entered, what was committed, and the passing of time, and gives [`Output`]s. Time is a
+//! [`Duration`](std::time::Duration) since any fixed moment of a monotonic clock.
 
 #![cfg_attr(
     not(test),
@@ -16,12 +16,22 @@
     )
 )]
 
+mod client;
 mod engine;
 mod event;
 mod global_log;
+mod lasting;
 mod link;
+mod liveness;
+mod mail;
 
-pub use engine::{Engine, EngineConfig, Output, Sign, WelcomeError};
+pub use client::{Client, ENTRIES_AHEAD, Output};
+pub use engine::WelcomeError;
 pub use event::{
-    Command, CommandError, Event, Failure, LinkReport, LinkState, Receipt, State, Via,
+    Command, CommandError, Event, Failure, LinkReport, LinkState, State, Via, WaitReason,
+    check_name, check_text,
+};
+pub use lasting::{ClientConfig, Sign};
+pub use mail::{
+    Content, Entry, IncomingState, MailState, Numbered, OutgoingLane, Receipt, Received, Write,
 };

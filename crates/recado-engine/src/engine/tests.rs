@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use recado_proto::datagram::EXPORTER_LENGTH;
-use recado_proto::frame::{Closing, ClosingCode, FailureCode, Outcome, ProbeAnswer, Range};
-use recado_proto::id::{ConnectionId, LogId, SessionId};
+use recado_proto::fingerprint::Fingerprint;
+use recado_proto::frame::{Closing, ClosingCode, ProbeAnswer, Range};
+use recado_proto::id::{ConnectionId, RemoteKey, SessionId, Signature, StoreId};
 use recado_proto::limits::MAX_TEXT;
 
 use super::*;
+use crate::event::check_text;
+use crate::lasting::ECHO_TIME;
+use crate::{ClientConfig, CommandError};
 
 const ROOT: Fingerprint = Fingerprint::from_bytes([1; 32]);
 const CONNECTION: ConnectionId = ConnectionId(7);
@@ -46,19 +50,24 @@ fn key_pair(seed: u8) -> (RemoteKey, Arc<aws_lc_rs::signature::Ed25519KeyPair>) 
     (key, Arc::new(pair))
 }
 
-fn config() -> EngineConfig {
+fn lasting() -> Box<Lasting> {
     let (key, pair) = key_pair(1);
-    EngineConfig {
+    let config = ClientConfig {
         root: ROOT,
         key,
         sign: Box::new(move |content| Signature::try_from(pair.sign(content).as_ref()).unwrap()),
-    }
+        manual: false,
+        draw: Box::new(|| StoreId::from_bytes([0; 16])),
+    };
+    Box::new(Lasting::new(config, std::iter::empty()))
 }
 
 impl Story {
     fn begin() -> Self {
         let now = Duration::from_secs(10);
-        let alice = Engine::new(now, config(), welcome(), secret()).unwrap();
+        let alice = Engine::new(now, lasting(), welcome(), secret())
+            .map_err(|(error, _)| error)
+            .unwrap();
         let (key, pair) = key_pair(1);
         let mut story = Self {
             alice,
@@ -86,6 +95,22 @@ impl Story {
         assert_eq!(story.events(), [ready(datagrams, story.alice.link.rtt())]);
         story.frames.clear();
         story.datagrams.clear();
+        story
+    }
+
+    /// The same Alice in another session.
+    fn reconnect(self, welcome: Welcome) -> Self {
+        let lasting = self.alice.into_lasting();
+        let alice = Engine::new(self.now, lasting, welcome, secret());
+        let mut story = Self {
+            alice: alice.map_err(|(error, _)| error).unwrap(),
+            server: secret().into_pair(Side::Server, CONNECTION),
+            frames: vec![],
+            datagrams: vec![],
+            events: vec![],
+            ..self
+        };
+        story.drain();
         story
     }
 
@@ -159,24 +184,13 @@ impl Story {
     }
 
     fn say(&mut self, id: u8, text: &str) {
-        let command = Command::Global {
-            id: MessageId::from_bytes([id; 16]),
-            sent_at_ms: 5,
-            text: text.into(),
-        };
-        self.alice.handle_command(self.now, command).unwrap();
+        let id = MessageId::from_bytes([id; 16]);
+        self.alice.say(self.now, id, 5, text.into(), None);
         self.drain();
     }
 
-    fn tell(&mut self, id: u8, to: &str, text: &str) {
-        let command = Command::Private {
-            id: MessageId::from_bytes([id; 16]),
-            sent_at_ms: 5,
-            to: to.into(),
-            text: text.into(),
-        };
-        self.alice.handle_command(self.now, command).unwrap();
-        self.drain();
+    fn unechoed(&self) -> usize {
+        self.alice.lasting().global.len()
     }
 
     /// A global message as the server would number it, signed by `pair`.
@@ -226,8 +240,11 @@ fn link(up: bool, down: bool, rtt: Option<Duration>) -> LinkState {
 }
 
 fn state(id: u8, state: State) -> Event {
-    let id = MessageId::from_bytes([id; 16]);
-    Event::State { id, state }
+    Event::State {
+        id: MessageId::from_bytes([id; 16]),
+        reference: None,
+        state,
+    }
 }
 
 #[test]
@@ -312,7 +329,7 @@ fn a_global_message_is_stored_when_its_own_echo_comes() {
         ),
         "{events:?}"
     );
-    assert_eq!(story.alice.unsettled(), 0);
+    assert_eq!(story.unechoed(), 0);
     story.wait(ECHO_TIME);
     assert_eq!((story.events(), story.frames.len()), (vec![], 0));
 }
@@ -352,7 +369,7 @@ fn without_an_echo_a_global_message_is_repeated_by_frame_and_fails_at_last() {
     );
     let failed = state(1, State::Failed(Failure::NoEcho));
     assert!(story.events().contains(&failed));
-    assert_eq!(story.alice.unsettled(), 0);
+    assert_eq!(story.unechoed(), 0);
 }
 
 #[test]
@@ -471,103 +488,47 @@ fn a_forged_global_message_is_shown_as_unverified_and_settles_nothing() {
         ),
         "{events:?}"
     );
-    assert_eq!(story.alice.unsettled(), 1);
+    assert_eq!(story.unechoed(), 1);
 }
 
 #[test]
-fn a_private_message_is_delivered_or_fails() {
+fn the_next_session_goes_on_where_the_last_one_ended() {
     let mut story = Story::ready(true);
-    for (id, to) in [(1, "Bob"), (2, "Nobody"), (3, "Bob")] {
-        story.tell(id, to, "Olá, B!");
-    }
-    assert_eq!(story.alice.unsettled(), 3);
-    for (id, result) in [
-        (1, Ok(())),
-        (2, Err(FailureCode::NotConnected)),
-        (1, Ok(())),
-    ] {
-        let id = MessageId::from_bytes([id; 16]);
-        story.frame(ServerFrame::Outcome(Outcome { id, result }));
-    }
-    let expected = [
-        state(1, State::Delivered),
-        state(2, State::Failed(Failure::NotConnected)),
-    ];
-    assert_eq!(story.events(), expected, "each outcome once");
-    story.alice.handle_disconnected("gone");
-    story.drain();
-    let closed = Event::Closed {
-        code: None,
-        detail: "gone".into(),
-    };
-    let lost = state(3, State::Failed(Failure::ConnectionLost));
-    assert_eq!(story.events(), [lost, closed]);
-    let refused = story.alice.handle_command(story.now, Command::Who);
-    assert_eq!(refused, Err(CommandError::Ended));
-    assert_eq!(story.alice.poll_timeout(), None);
+    story.datagram(ServerDatagram::Global(story.numbered(1, 1, "um")));
+    story.say(2, "dois");
+    story.alice.end(None, "gone".into());
+    let mut welcome = welcome();
+    welcome.log_sequence = 4;
+    let mut story = story.reconnect(welcome);
+    story.roster();
+    let before = story.numbered(1, 1, "um");
+    story.frame(ServerFrame::GlobalHistory(vec![before]));
+    story.wait(Duration::from_millis(200));
+    let asked = ClientFrame::GlobalRequest(vec![Range { first: 2, last: 4 }]);
+    assert!(story.frames.contains(&asked), "{:?}", story.frames);
+    let again = story.frames.iter().any(
+        |frame| matches!(frame, ClientFrame::Global(message) if message.id == MessageId::from_bytes([2; 16])),
+    );
+    assert!(again, "what had not come back is said again");
+    story.confirm();
+    let shown = |event: &Event| matches!(event, Event::Global { .. });
+    assert!(!story.events().iter().any(shown), "history is known");
 }
 
 #[test]
-fn an_incoming_private_message_is_acknowledged_when_it_was_taken() {
+fn a_new_log_is_told_and_followed_from_its_beginning() {
     let mut story = Story::ready(true);
-    for (number, text) in [(1, "um"), (2, "dois")] {
-        let message = IncomingPrivate {
-            number,
-            from: story.person("Bob"),
-            id: MessageId::from_bytes([9; 16]),
-            sent_at_ms: 5,
-            envelope: Envelope::Text(text.into()).encode(),
-        };
-        story.frame(ServerFrame::Private(message));
-    }
-    assert_eq!(story.frames, []);
-    let events = story.events();
-    let Some(Event::Private { receipt, text, .. }) = events.last() else {
-        panic!("{events:?}");
-    };
-    assert_eq!(text, "dois");
-    let command = Command::Acknowledge(*receipt);
-    story.alice.handle_command(story.now, command).unwrap();
-    story.drain();
-    assert_eq!(story.frames, [acknowledge(2, &[])]);
-}
-
-fn acknowledge(up_to: u64, unreadable: &[u64]) -> ClientFrame {
-    let unreadable = unreadable.to_vec();
-    ClientFrame::Acknowledge(Acknowledge { up_to, unreadable })
-}
-
-#[test]
-fn what_cannot_be_read_is_said_and_never_covers_what_was_not_taken() {
-    let mut story = Story::ready(true);
-    let incoming = |story: &Story, number, envelope| {
-        ServerFrame::Private(IncomingPrivate {
-            number,
-            from: story.person("Bob"),
-            id: MessageId::from_bytes([9; 16]),
-            sent_at_ms: 5,
-            envelope,
-        })
-    };
-    // A version that does not exist: field 9.
-    let later = vec![0x4a, 0];
-    let readable = Envelope::Text("um".into()).encode();
-    story.frame(incoming(&story, 1, later.clone()));
-    assert_eq!(story.frames, [acknowledge(1, &[1])]);
-    story.frames.clear();
-    story.frame(incoming(&story, 2, readable));
-    story.frame(incoming(&story, 3, later.clone()));
-    story.frame(incoming(&story, 4, later));
-    assert_eq!(story.frames, [], "the second was not taken yet");
-    let events = story.events();
-    let receipt = events.iter().find_map(|event| match event {
-        Event::Private { receipt, .. } => Some(*receipt),
-        _ => None,
-    });
-    let command = Command::Acknowledge(receipt.unwrap());
-    story.alice.handle_command(story.now, command).unwrap();
-    story.drain();
-    assert_eq!(story.frames, [acknowledge(4, &[3, 4])]);
+    story.datagram(ServerDatagram::Global(story.numbered(1, 1, "um")));
+    let mut welcome = welcome();
+    welcome.log = LogId::from_bytes([4; 8]);
+    welcome.log_sequence = 2;
+    let mut story = story.reconnect(welcome);
+    story.roster();
+    story.confirm();
+    assert!(story.events().contains(&Event::LogLost));
+    story.wait(Duration::from_millis(200));
+    let asked = ClientFrame::GlobalRequest(vec![Range { first: 1, last: 2 }]);
+    assert!(story.frames.contains(&asked), "{:?}", story.frames);
 }
 
 #[test]
@@ -679,27 +640,11 @@ fn answers_cannot_make_a_client_probe_without_end() {
 
 #[test]
 fn texts_have_limits() {
-    let mut story = Story::ready(true);
-    for (text, error) in [
-        (String::new(), CommandError::Empty),
-        (
-            "x".repeat(MAX_TEXT + 1),
-            CommandError::TooLong(MAX_TEXT + 1),
-        ),
-    ] {
-        let id = MessageId::from_bytes([1; 16]);
-        let sent_at_ms = 0;
-        let command = Command::Global {
-            id,
-            sent_at_ms,
-            text,
-        };
-        assert_eq!(story.alice.handle_command(story.now, command), Err(error));
-    }
-    story.tell(1, "Bob", &"x".repeat(MAX_TEXT));
-    let mut bytes = Vec::new();
-    story.frames.remove(0).encode(&mut bytes).unwrap();
-    assert!(ClientFrame::decode(&bytes[4..]).unwrap().is_some());
+    assert_eq!(check_text(""), Err(CommandError::Empty));
+    let long = "x".repeat(MAX_TEXT + 1);
+    let too_long = CommandError::TooLong(MAX_TEXT + 1);
+    assert_eq!(check_text(&long), Err(too_long));
+    assert_eq!(check_text(&long[1..]), Ok(()));
 }
 
 #[test]
@@ -707,11 +652,13 @@ fn a_server_with_other_keys_or_another_version_is_not_accepted() {
     let now = Duration::ZERO;
     let mut other = welcome();
     other.datagram_check[0] ^= 1;
-    let refused = Engine::new(now, config(), other, secret()).err();
+    let refused = Engine::new(now, lasting(), other, secret());
+    let refused = refused.err().map(|(error, _)| error);
     assert_eq!(refused, Some(WelcomeError::DatagramKeys));
     let mut other = welcome();
     other.version = 2;
-    let refused = Engine::new(now, config(), other, secret()).err();
+    let refused = Engine::new(now, lasting(), other, secret());
+    let refused = refused.err().map(|(error, _)| error);
     assert_eq!(refused, Some(WelcomeError::Version(2)));
 }
 

@@ -129,7 +129,7 @@ pub enum Write {
         /// Why.
         failure: Failure,
     },
-    /// Nothing with a number is under way to this person any more.
+    /// Nothing with a number is under way to this person any more; what the highest number's id was does not matter.
     Abandon {
         /// The case-mapped form of the name.
         peer: String,

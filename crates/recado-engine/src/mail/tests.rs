@@ -1,0 +1,1 @@
+//! Random stories of two people, a server and their databases.
