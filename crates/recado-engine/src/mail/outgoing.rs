@@ -208,6 +208,7 @@ impl Outgoing {
             recipient,
             accepted,
             accepted_id,
+            stored,
             settled,
             failures,
         } = opened;
@@ -234,12 +235,11 @@ impl Outgoing {
             next: accepted.saturating_add(1),
         };
         self.busy.push_back(peer);
-        let stored = accepted;
         self.progress(
             LaneProgress {
                 lane: handle,
                 stored,
-                settled: settled.min(accepted),
+                settled,
                 failures,
             },
             desk,
@@ -624,12 +624,6 @@ impl Lane {
         });
         own.envelope.clear();
         self.unwritten.insert(number);
-    }
-}
-
-impl Numbered {
-    fn is_void(&self) -> bool {
-        self.envelope.is_empty()
     }
 }
 

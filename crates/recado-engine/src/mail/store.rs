@@ -50,6 +50,13 @@ pub struct Numbered {
     pub stored: bool,
 }
 
+impl Numbered {
+    /// Whether only its number is under way.
+    pub fn is_void(&self) -> bool {
+        self.envelope.is_empty()
+    }
+}
+
 /// How far a lane that ends here is.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct IncomingState {

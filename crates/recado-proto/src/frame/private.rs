@@ -39,6 +39,8 @@ pub struct LaneOpened {
     pub accepted: u64,
     /// The id under that number, where it is known.
     pub accepted_id: Option<MessageId>,
+    /// Every number up to this one is stored.
+    pub stored: u64,
     /// Every number up to this one has an outcome.
     pub settled: u64,
     /// The failures that the sender has not noted; at most [`MAX_FAILURES_PER_FRAME`], the lowest first. More
@@ -241,6 +243,7 @@ impl From<LaneOpened> for wire::LaneOpened {
             recipient: Some(opened.recipient.into()),
             accepted: opened.accepted,
             accepted_id: optional(opened.accepted_id.as_ref().map(MessageId::as_bytes)),
+            stored: opened.stored,
             settled: opened.settled,
             failures: encode_failures(opened.failures),
         }
@@ -256,6 +259,7 @@ impl TryFrom<wire::LaneOpened> for LaneOpened {
             recipient: person("recipient", opened.recipient)?,
             accepted: opened.accepted,
             accepted_id: optional_id("accepted_id", &opened.accepted_id)?,
+            stored: opened.stored,
             settled: opened.settled,
             failures: decode_failures(opened.failures)?,
         })

@@ -119,6 +119,7 @@ fn every_server_frame_goes_there_and_back() {
         recipient: person_named("B"),
         accepted: 4,
         accepted_id: Some(MessageId::from_bytes([1; 16])),
+        stored: 4,
         settled: 3,
         failures: failures.clone(),
     }));
