@@ -345,7 +345,7 @@ struct Server {
 }
 
 impl Server {
-    fn from_alice(&mut self, frame: ClientFrame) {
+    fn hear_alice(&mut self, frame: ClientFrame) {
         match frame {
             ClientFrame::OpenLane(OpenLane {
                 lane,
@@ -415,7 +415,7 @@ impl Server {
         }
     }
 
-    fn from_bob(&mut self, frame: ClientFrame) {
+    fn hear_bob(&mut self, frame: ClientFrame) {
         let ClientFrame::Acknowledge(acknowledge) = frame else {
             panic!("{frame:?}");
         };
@@ -571,7 +571,7 @@ impl Story {
             4 | 5 => self.bob.commit(),
             6 | 7 => {
                 if let Some(frame) = self.alice.frames.pop_front() {
-                    self.server.from_alice(frame);
+                    self.server.hear_alice(frame);
                 }
             }
             8 | 9 => {
@@ -585,7 +585,7 @@ impl Story {
             }
             10 | 11 => {
                 if let Some(frame) = self.bob.frames.pop_front() {
-                    self.server.from_bob(frame);
+                    self.server.hear_bob(frame);
                 }
             }
             12 | 13 => {
