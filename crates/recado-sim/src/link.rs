@@ -50,7 +50,7 @@ impl LinkModel {
 
 /// One direction, and what stands in its way now.
 #[derive(Debug)]
-pub(crate) struct Link {
+pub struct Link {
     pub(crate) model: LinkModel,
     blocked: bool,
     /// When the block took something for the first time.
@@ -63,7 +63,7 @@ pub(crate) struct Link {
 
 impl Link {
     /// A direction in which nothing stands in the way.
-    pub(crate) fn new(model: LinkModel) -> Self {
+    pub fn new(model: LinkModel) -> Self {
         Self {
             model,
             blocked: false,
@@ -80,7 +80,7 @@ impl Link {
     }
 
     /// When a datagram arrives, and as what: not at all, once or more often.
-    pub(crate) fn carry(
+    pub fn carry(
         &mut self,
         now: Duration,
         random: &mut Random,

@@ -14,6 +14,7 @@ mod hostile_text;
 mod lossy;
 mod names;
 mod ports;
+mod rough_link;
 mod serving;
 mod terminal;
 mod transcript;

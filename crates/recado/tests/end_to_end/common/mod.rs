@@ -7,6 +7,7 @@ mod person;
 mod program;
 mod proxy;
 mod raw;
+mod rough_link;
 mod server;
 
 use std::io::{self, Write};
@@ -19,6 +20,7 @@ pub(crate) use person::{Bot, Person};
 pub(crate) use program::{Ended, Killed, Program, run, run_with};
 pub(crate) use proxy::{Datagram, Proxy, Wire};
 pub(crate) use raw::{RawChat, RawIdentity, hello, tls};
+pub(crate) use rough_link::RoughLink;
 pub(crate) use server::Server;
 
 /// How long anything may take. Never reached where things go well, on a loaded machine neither.
