@@ -1,5 +1,6 @@
 //! The harness: real processes, each in its own folder, and what is waited for instead of slept over.
 
+mod browser;
 mod home;
 mod lines;
 mod network;
@@ -13,6 +14,7 @@ mod server;
 use std::io::{self, Write};
 use std::time::Duration;
 
+pub(crate) use browser::Browser;
 pub(crate) use home::Home;
 pub(crate) use lines::{Lines, Transcript};
 pub(crate) use network::Network;
