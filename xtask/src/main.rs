@@ -1,7 +1,7 @@
 //! recado's own tasks, run as `cargo xtask TASK`.
 //!
-//! `test` is CI: what it accepts may be merged. Each stage is a module: [`packages`] for what the
-//! tests need from the system, [`tidy`] for the rules no compiler knows, and [`test_run`] for the
+//! `test` is CI: what it accepts may be merged. Each stage is a module: [`packages`] and [`python_tool`]
+//! for what the tests need beside Rust, [`tidy`] for the rules no compiler knows, and [`test_run`] for the
 //! tests and their count; [`stages`] is their order.
 #![expect(
     clippy::print_stdout,
@@ -11,6 +11,7 @@
 
 mod cargo;
 mod packages;
+mod python_tool;
 mod stages;
 mod test_run;
 mod tidy;

@@ -18,7 +18,7 @@ struct SystemPackage {
 }
 
 /// All of them. A new one is one entry more.
-const PACKAGES: [SystemPackage; 6] = [
+const PACKAGES: [SystemPackage; 10] = [
     SystemPackage {
         what: "curl",
         package: "curl",
@@ -52,6 +52,30 @@ const PACKAGES: [SystemPackage; 6] = [
         package: "python3",
         is_here: || runs("python3", &["-c", "pass"]),
         why: "recado-calc's answers are compared with an independent oracle",
+    },
+    SystemPackage {
+        what: "python3's cryptography",
+        package: "python3-cryptography",
+        is_here: || runs("python3", &["-c", "import cryptography"]),
+        why: "the protocol's test vectors are computed from the document alone",
+    },
+    SystemPackage {
+        what: "socat",
+        package: "socat",
+        is_here: || runs("socat", &["-V"]),
+        why: "a link that delays and reorders packets, behind a TUN device",
+    },
+    SystemPackage {
+        what: "python3's venv",
+        package: "python3-venv",
+        is_here: || runs("python3", &["-c", "import ensurepip, venv"]),
+        why: "schemathesis, which holds the API to its description, gets a folder of its own",
+    },
+    SystemPackage {
+        what: "chromium",
+        package: "chromium",
+        is_here: || runs("chromium", &["--version"]),
+        why: "the web page is used in a browser",
     },
     SystemPackage {
         what: "python3's decimaltestdata",

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Error, Result};
 
 use crate::test_run::Totals;
-use crate::{cargo, packages, test_run, tidy};
+use crate::{cargo, packages, python_tool, test_run, tidy};
 
 /// Runs all stages, up to the first that fails.
 ///
@@ -31,7 +31,11 @@ pub(crate) fn run(root: &Path) -> ExitCode {
 
 /// The stages; `totals` is filled in even when tests fail.
 fn run_timed(root: &Path, times: &mut Times, totals: &mut Option<Totals>) -> Result<()> {
-    times.stage("packages", packages::provide)?;
+    times.stage("packages", || {
+        packages::provide()?;
+        python_tool::provide(root);
+        Ok(())
+    })?;
     times.stage("tidy", || tidy::check(root))?;
     times.stage("format", || {
         cargo::run(

@@ -32,6 +32,16 @@ impl Operation {
         }
     }
 
+    /// Its names as they are usually written: English, Portuguese without and with accents.
+    pub const fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::Add => &["add", "soma"],
+            Self::Subtract => &["subtract", "subtracao", "subtração"],
+            Self::Multiply => &["multiply", "multiplicacao", "multiplicação"],
+            Self::Divide => &["divide", "divisao", "divisão"],
+        }
+    }
+
     /// The operation of a sign: `+`, `-` or `−`, `*` or `×`, `/` or `÷`.
     pub fn from_sign(sign: &str) -> Option<Self> {
         match sign {
@@ -107,6 +117,9 @@ mod tests {
         for operation in Operation::ALL {
             assert_eq!(operation.as_str().parse(), Ok(operation));
             assert_eq!(operation.to_string().to_uppercase().parse(), Ok(operation));
+            for name in operation.names() {
+                assert_eq!(name.parse(), Ok(operation), "{name}");
+            }
         }
     }
 

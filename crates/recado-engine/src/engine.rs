@@ -197,7 +197,7 @@ impl Engine {
                     self.lasting.hold_until = self.lasting.hold_until.max(now.saturating_add(wait));
                 }
             }
-            ServerFrame::ProbeHeard(nonce) => self.link.handle_heard(nonce),
+            ServerFrame::ProbeHeard(nonce) => self.link.handle_heard(now, nonce),
             ServerFrame::PathUnconfirmed => self.link.handle_unconfirmed(now),
             ServerFrame::Closing(closing) => self.end(Some(closing.code), closing.detail),
             // Not the engine's.
@@ -221,7 +221,7 @@ impl Engine {
         let Ok(opened) = self.opener.open(datagram) else {
             return;
         };
-        self.link.handle_datagram();
+        self.link.handle_datagram(now);
         match ServerDatagram::decode(opened.plaintext) {
             Err(_) | Ok(None) => {}
             Ok(Some(ServerDatagram::ProbeAnswer(answer))) => {

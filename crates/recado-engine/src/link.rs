@@ -1,26 +1,25 @@
 //! The datagram link: whether datagrams pass, in each direction by itself, found out by probing.
 //!
 //! A probe is answered by datagram, which proves both directions; where it asks for a report, a frame says
-//! that it came, which proves the one. A *burst* of probes decides: at the beginning, and whenever something
-//! that went by datagram did not come. While a direction is blocked, it is tried again, ever more rarely.
+//! that it came, which proves the one. Whenever something that went by datagram did not come, both directions
+//! are *in doubt*, each until something passes it that was sent since; what passes none until a deadline is
+//! blocked. While anything is in doubt, probes go in a burst. While a direction is blocked, it is tried again,
+//! ever more rarely.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use recado_proto::frame::{Probe, ProbeAnswer};
 
-/// The first burst: ten probes in a second, after which messages go over TCP until a later probe passes.
-const FIRST_BURST: Burst = Burst {
-    interval: Duration::from_millis(100),
-    length: Duration::from_secs(1),
-};
+/// How long both directions are in doubt at the beginning; then messages go over TCP until a later probe passes.
+const FIRST_DOUBT: Duration = Duration::from_secs(1);
 
-/// Later bursts: ten probes in half a second. Together with the wait for what did not come, a block is noticed
-/// within a second; where half of all datagrams are lost, ten probes all go without an answer once in 18 times.
-const LATER_BURST: Burst = Burst {
-    interval: Duration::from_millis(50),
-    length: Duration::from_millis(500),
-};
+/// The same later on. Together with the wait for what did not come, a block is noticed within a second.
+const LATER_DOUBT: Duration = Duration::from_millis(500);
+
+/// Probes from the beginning of a doubt to its end. Where half of all datagrams are lost, ten probes all fail to reach
+/// the server once in 1,000 times.
+const PROBES_A_DOUBT: u32 = 10;
 
 /// The least time between probes that answers call for, so that a NAT that changes its mind with each datagram
 /// cannot make both sides play ping-pong.
@@ -34,7 +33,7 @@ const MAX_CALLED: u32 = 2;
 /// 4787 §4.3 asks for two minutes), and a third of the time after which the server gives a silent path up.
 const KEEP_OPEN: Duration = Duration::from_secs(15);
 
-/// How long such a probe may go without an answer before a burst decides.
+/// How long such a probe may go without an answer before the link is in doubt.
 const ANSWER_TIME: Duration = Duration::from_millis(500);
 
 /// The first time between attempts while a direction is blocked; it doubles, up to [`KEEP_OPEN`].
@@ -43,24 +42,61 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// Probes whose time is remembered for their answers.
 const MAX_REMEMBERED: usize = 32;
 
-/// How a burst goes.
+/// The way in one direction.
+#[derive(Debug)]
+struct Direction {
+    /// Whether datagrams pass, as far as is known.
+    passes: bool,
+    /// Whether that is in doubt.
+    doubt: Option<Doubt>,
+}
+
+/// Something did not come.
 #[derive(Clone, Copy, Debug)]
-struct Burst {
-    interval: Duration,
-    length: Duration,
+struct Doubt {
+    /// What was sent before says nothing of now.
+    since: Duration,
+    /// What has not passed by then is blocked.
+    until: Duration,
+}
+
+impl Direction {
+    /// Begins to doubt a direction that is thought to be open, unless it is in doubt already and will be judged sooner.
+    fn suspect(&mut self, doubt: Doubt) {
+        if self.passes && self.doubt.is_none() {
+            self.doubt = Some(doubt);
+        }
+    }
+
+    /// Whether what was sent at this time says something of now.
+    fn is_evidence(&self, sent: Duration) -> bool {
+        self.doubt.is_none_or(|doubt| doubt.since <= sent)
+    }
+
+    fn open(&mut self) {
+        self.passes = true;
+        self.doubt = None;
+    }
+
+    /// Ends a doubt that is due. Whether the direction was thought to be open until now.
+    fn decide(&mut self, now: Duration) -> bool {
+        if self.doubt.is_none_or(|doubt| now < doubt.until) {
+            return false;
+        }
+        self.doubt = None;
+        std::mem::take(&mut self.passes)
+    }
 }
 
 /// The link as the client knows it.
 #[derive(Debug)]
 pub(crate) struct Link {
     /// To the server.
-    up: bool,
+    up: Direction,
     /// From the server.
-    down: bool,
-    /// The burst under way, and when it decides.
-    burst: Option<(Burst, Duration)>,
-    /// What was heard since the burst began.
-    heard: Heard,
+    down: Direction,
+    /// Time between probes while anything is in doubt.
+    pace: Duration,
     nonce: u64,
     /// The last challenge; 0 before the first.
     challenge: u64,
@@ -71,6 +107,8 @@ pub(crate) struct Link {
     called: u32,
     /// The server takes our address as the session's, as far as it has said.
     confirmed: bool,
+    /// Nothing has answered the probe that keeps the link open.
+    unanswered: bool,
     /// Time to the next attempt while a direction is blocked.
     retry: Duration,
     /// The latest probes: nonce and time.
@@ -78,14 +116,6 @@ pub(crate) struct Link {
     probes: u64,
     answers: u64,
     rtt: Option<Duration>,
-}
-
-#[derive(Debug, Default, Clone, Copy)]
-struct Heard {
-    /// A probe reached the server.
-    report: bool,
-    /// A datagram came from the server.
-    datagram: bool,
 }
 
 /// What a step of the link asks for.
@@ -100,19 +130,26 @@ pub(crate) struct Step {
 }
 
 impl Link {
-    /// A link whose first burst begins now.
+    /// A link that is in doubt from now on.
     pub(crate) fn new(now: Duration) -> Self {
+        let in_doubt = || Direction {
+            passes: false,
+            doubt: Some(Doubt {
+                since: now,
+                until: now.saturating_add(FIRST_DOUBT),
+            }),
+        };
         Self {
-            up: false,
-            down: false,
-            burst: Some((FIRST_BURST, now.saturating_add(FIRST_BURST.length))),
-            heard: Heard::default(),
+            up: in_doubt(),
+            down: in_doubt(),
+            pace: pace(FIRST_DOUBT),
             nonce: 0,
             challenge: 0,
             next_probe: now,
             next_called: now,
             called: 0,
             confirmed: false,
+            unanswered: false,
             retry: FIRST_RETRY,
             sent: VecDeque::new(),
             probes: 0,
@@ -123,17 +160,17 @@ impl Link {
 
     /// Whether datagrams reach the server.
     pub(crate) fn up(&self) -> bool {
-        self.up
+        self.up.passes
     }
 
     /// Whether datagrams from the server come.
     pub(crate) fn down(&self) -> bool {
-        self.down
+        self.down.passes
     }
 
-    /// Whether the first burst has decided.
+    /// Whether the first doubt is over.
     pub(crate) fn is_decided(&self) -> bool {
-        self.burst.is_none() || self.up && self.down
+        !self.is_in_doubt() || self.is_open()
     }
 
     /// The smoothed round-trip time (RFC 6298 §2).
@@ -148,37 +185,43 @@ impl Link {
 
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub(crate) fn deadline(&self) -> Duration {
-        match self.burst {
-            Some((_, decides)) => self.next_probe.min(decides),
-            None => self.next_probe,
-        }
+        let doubts = [&self.up, &self.down].into_iter().filter_map(|it| it.doubt);
+        doubts.fold(self.next_probe, |first, doubt| first.min(doubt.until))
     }
 
-    /// Something that went by datagram did not come: a burst finds out why, unless one is under way.
+    /// Something that went by datagram did not come: probes find out why.
     pub(crate) fn suspect(&mut self, now: Duration) {
-        if self.burst.is_none() && (self.up || self.down) {
-            self.begin_burst(now);
+        let probing = self.is_in_doubt();
+        // Long enough for an answer also on a slow link.
+        let round_trips = self.rtt.unwrap_or_default().saturating_mul(2);
+        let length = LATER_DOUBT.max(round_trips);
+        let doubt = Doubt {
+            since: now,
+            until: now.saturating_add(length),
+        };
+        self.up.suspect(doubt);
+        self.down.suspect(doubt);
+        if !probing && self.is_in_doubt() {
+            self.pace = pace(length);
+            self.next_probe = now;
         }
     }
 
     /// Does what is due.
     pub(crate) fn handle_timeout(&mut self, now: Duration) -> Step {
         let mut step = Step::default();
-        if let Some((_, decides)) = self.burst
-            && decides <= now
-        {
-            self.burst = None;
-            step.lost = self.down && self.confirmed && !self.heard.datagram;
-            self.up = self.heard.report;
-            self.down &= self.heard.datagram && self.confirmed;
-            self.retry = FIRST_RETRY;
-            self.next_probe = now.saturating_add(self.retry);
+        let in_doubt = self.is_in_doubt();
+        self.up.decide(now);
+        // A server that does not count on the path any more need not be told.
+        step.lost = self.down.decide(now) && self.confirmed;
+        if in_doubt && !self.is_in_doubt() {
+            self.settle(now);
         } else if self.next_probe <= now {
-            if self.burst.is_none() && self.up && self.down && self.unanswered(now) {
-                self.begin_burst(now);
+            if self.unanswered && self.is_open() {
+                self.suspect(now);
             }
             // Should none of the probes arrive, their answers say nothing of the other direction.
-            step.ask = self.burst.is_some() && self.down;
+            step.ask = self.down.passes && self.down.doubt.is_some();
             self.called = 0;
             step.probe = Some(self.probe(now));
         }
@@ -186,16 +229,18 @@ impl Link {
     }
 
     /// A datagram from the server has opened.
-    pub(crate) fn handle_datagram(&mut self) {
-        self.heard.datagram = true;
+    pub(crate) fn handle_datagram(&mut self, now: Duration) {
+        // Until the path is confirmed, only the answer that says so says anything.
+        if self.confirmed && self.down.doubt.take().is_some() && !self.is_in_doubt() {
+            self.settle(now);
+        }
     }
 
     /// The server says that a probe came.
-    pub(crate) fn handle_heard(&mut self, nonce: u64) {
-        // One from before the burst says nothing of now.
-        if nonce <= self.nonce && self.sent.iter().any(|(sent, _)| *sent == nonce) {
-            self.heard.report = true;
-            self.up = true;
+    pub(crate) fn handle_heard(&mut self, now: Duration, nonce: u64) {
+        let sent = self.sent.iter().find(|(sent, _)| *sent == nonce);
+        if sent.is_some_and(|(_, sent)| self.up.is_evidence(*sent)) {
+            self.hear_up(now);
         }
     }
 
@@ -213,14 +258,15 @@ impl Link {
         let (_, sent) = at.and_then(|at| self.sent.remove(at))?;
         self.answers = self.answers.saturating_add(1);
         self.measure(now.saturating_sub(sent));
-        self.heard.report = true;
-        self.up = true;
+        if !(self.up.is_evidence(sent) && self.down.is_evidence(sent)) {
+            return None;
+        }
+        self.unanswered = false;
+        self.hear_up(now);
         if answer.confirmed {
-            (self.up, self.down) = (true, true);
             self.confirmed = true;
-            self.burst = None;
-            self.retry = FIRST_RETRY;
-            self.next_probe = now.saturating_add(KEEP_OPEN);
+            self.down.open();
+            self.settle(now);
             return None;
         }
         if answer.challenge == self.challenge {
@@ -245,22 +291,37 @@ impl Link {
         // Mostly it is confirmed again a moment later, and nobody need hear of it.
         self.confirmed = false;
         self.suspect(now);
+        if let Some(doubt) = &mut self.down.doubt {
+            // What was sent before does not confirm it again.
+            doubt.since = now;
+        }
     }
 
-    fn begin_burst(&mut self, now: Duration) {
-        // Long enough for an answer also on a slow link.
-        let round_trips = self.rtt.unwrap_or_default().saturating_mul(2);
-        let length = LATER_BURST.length.max(round_trips);
-        self.burst = Some((LATER_BURST, now.saturating_add(length)));
-        self.heard = Heard::default();
-        self.sent.clear();
-        self.next_probe = now;
+    fn is_open(&self) -> bool {
+        self.up.passes && self.down.passes
     }
 
-    /// Whether the last probe was due for an answer.
-    fn unanswered(&self, now: Duration) -> bool {
-        let last = self.sent.back().filter(|(nonce, _)| *nonce == self.nonce);
-        last.is_some_and(|(_, sent)| now.saturating_sub(*sent) >= self.answer_time())
+    fn is_in_doubt(&self) -> bool {
+        self.up.doubt.is_some() || self.down.doubt.is_some()
+    }
+
+    fn hear_up(&mut self, now: Duration) {
+        let in_doubt = self.is_in_doubt();
+        self.up.open();
+        if in_doubt && !self.is_in_doubt() {
+            self.settle(now);
+        }
+    }
+
+    /// Nothing is in doubt any more.
+    fn settle(&mut self, now: Duration) {
+        self.unanswered = false;
+        self.retry = FIRST_RETRY;
+        let wait = match self.is_open() {
+            true => KEEP_OPEN,
+            false => FIRST_RETRY,
+        };
+        self.next_probe = now.saturating_add(wait);
     }
 
     /// How long an answer may take.
@@ -269,14 +330,15 @@ impl Link {
     }
 
     fn probe(&mut self, now: Duration) -> Probe {
-        let open = self.up && self.down;
-        let interval = match self.burst {
-            Some((burst, _)) => burst.interval,
-            None if open => self.answer_time(),
-            None => {
-                self.retry = self.retry.saturating_mul(2).min(KEEP_OPEN);
-                self.retry
-            }
+        let (open, in_doubt) = (self.is_open(), self.is_in_doubt());
+        let interval = if in_doubt {
+            self.pace
+        } else if open {
+            self.unanswered = true;
+            self.answer_time()
+        } else {
+            self.retry = self.retry.saturating_mul(2).min(KEEP_OPEN);
+            self.retry
         };
         self.next_probe = now.saturating_add(interval);
         self.probes = self.probes.saturating_add(1);
@@ -289,7 +351,7 @@ impl Link {
             nonce: self.nonce,
             challenge: self.challenge,
             // A probe that only keeps the way open needs no frame.
-            report: self.burst.is_some() || !open,
+            report: in_doubt || !open,
         }
     }
 
@@ -303,4 +365,9 @@ impl Link {
                 .unwrap_or(sample),
         });
     }
+}
+
+/// Time between the probes of a doubt that lasts so long.
+fn pace(length: Duration) -> Duration {
+    length.checked_div(PROBES_A_DOUBT).unwrap_or(length)
 }

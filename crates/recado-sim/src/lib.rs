@@ -3,7 +3,8 @@
 //! that loses, doubles, delays, reorders, corrupts and blocks as a seed says. For tests only.
 //!
 //! Nothing here sleeps, reads a clock or draws from the system: the same seed tells the same story. A [`World`] is told
-//! what people do, runs for a while, and is asked what each of them has seen.
+//! what people do, runs for a while, and is asked what each of them has seen. Its [`Link`] also serves by itself, for
+//! the packets of real processes.
 
 pub mod check;
 mod client;
@@ -17,7 +18,7 @@ mod world;
 
 pub use client::{Shown, StateChange};
 pub use ledger::{Account, Ledger};
-pub use link::LinkModel;
+pub use link::{Link, LinkModel};
 pub use random::Random;
 pub use stream::StreamModel;
 pub use world::{Said, World, WorldConfig};

@@ -50,9 +50,11 @@ impl LinkModel {
 
 /// One direction, and what stands in its way now.
 #[derive(Debug)]
-pub(crate) struct Link {
+pub struct Link {
     pub(crate) model: LinkModel,
-    pub(crate) blocked: bool,
+    blocked: bool,
+    /// When the block took something for the first time.
+    pub(crate) swallowed: Option<Duration>,
     /// The next so many are lost.
     pub(crate) lose: u32,
     /// When what was sent has left, at the model's rate.
@@ -60,17 +62,25 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn new(model: LinkModel) -> Self {
+    /// A direction in which nothing stands in the way.
+    pub fn new(model: LinkModel) -> Self {
         Self {
             model,
             blocked: false,
+            swallowed: None,
             lose: 0,
             free: Duration::ZERO,
         }
     }
 
+    /// From now on nothing arrives, or it does again.
+    pub(crate) fn block(&mut self, blocked: bool) {
+        self.blocked = blocked;
+        self.swallowed = None;
+    }
+
     /// When a datagram arrives, and as what: not at all, once or more often.
-    pub(crate) fn carry(
+    pub fn carry(
         &mut self,
         now: Duration,
         random: &mut Random,
@@ -81,7 +91,11 @@ impl Link {
             self.lose -= 1;
             return Vec::new();
         }
-        if self.blocked || datagram.len() > model.mtu || random.percent(model.loss) {
+        if self.blocked {
+            self.swallowed.get_or_insert(now);
+            return Vec::new();
+        }
+        if datagram.len() > model.mtu || random.percent(model.loss) {
             return Vec::new();
         }
         let mut leaves = now;

@@ -137,22 +137,28 @@ impl World {
 
     /// Nothing that someone sends by datagram arrives, until [`unblock_up`](Self::unblock_up).
     pub fn block_up(&mut self, name: &str) {
-        self.client_mut(name).up.blocked = true;
+        self.client_mut(name).up.block(true);
     }
 
     /// Ends [`block_up`](Self::block_up).
     pub fn unblock_up(&mut self, name: &str) {
-        self.client_mut(name).up.blocked = false;
+        self.client_mut(name).up.block(false);
     }
 
     /// No datagram reaches someone, until [`unblock_down`](Self::unblock_down).
     pub fn block_down(&mut self, name: &str) {
-        self.client_mut(name).down.blocked = true;
+        self.client_mut(name).down.block(true);
     }
 
     /// Ends [`block_down`](Self::block_down).
     pub fn unblock_down(&mut self, name: &str) {
-        self.client_mut(name).down.blocked = false;
+        self.client_mut(name).down.block(false);
+    }
+
+    /// When there had been traffic in every direction of someone's that is blocked: from then on it can be noticed.
+    pub fn swallowed(&self, name: &str) -> Option<Duration> {
+        let client = self.client(name);
+        client.up.swallowed.max(client.down.swallowed)
     }
 
     /// The next datagrams to someone are lost.

@@ -16,7 +16,12 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("recado-client", &["recado-engine", "recado-proto"]),
     (
         "recado",
-        &["recado-client", "recado-proto", "recado-server"],
+        &[
+            "recado-client",
+            "recado-proto",
+            "recado-server",
+            "recado-sim",
+        ],
     ),
     // It measures the binary from outside, in the words of the wire.
     ("recado-bench", &["recado-proto", "recado-engine"]),
@@ -26,6 +31,9 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ),
     ("xtask", &[]),
 ];
+
+/// What only tests may use.
+const FOR_TESTS: &str = "recado-sim";
 
 /// Crates that decide and do nothing else: inputs and a time in, outputs out.
 const PURE: [&str; 4] = ["recado-calc", "recado-proto", "recado-hub", "recado-engine"];
@@ -71,6 +79,11 @@ pub(super) fn check(packages: &[Package]) -> Vec<Problem> {
             if ours.iter().any(|it| it.name == to) && !allowed.contains(&to) {
                 problems.push(format!(
                     "{name} must not use {to}. Move what both need into a crate that both may use."
+                ));
+            }
+            if to == FOR_TESTS && !dependency.is_dev {
+                problems.push(format!(
+                    "{name} must use {to} in its tests only. Move it to [dev-dependencies]."
                 ));
             }
             if PURE.contains(&name.as_str()) && IMPURE.contains(&to) && !dependency.is_dev {
@@ -146,6 +159,16 @@ mod tests {
             assert_eq!(check(&[ours(pure, &["tokio"], &[])]).len(), 1, "{pure}");
             assert_eq!(check(&[ours(pure, &[], &["tokio"])]), [""; 0], "{pure}");
         }
+    }
+
+    #[test]
+    fn the_simulator_is_for_tests() {
+        let simulator = ours(FOR_TESTS, &[], &[]);
+        let problems = check(&[ours("recado", &[FOR_TESTS], &[]), simulator]);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        let simulator = ours(FOR_TESTS, &[], &[]);
+        let problems = check(&[ours("recado", &[], &[FOR_TESTS]), simulator]);
+        assert_eq!(problems, [""; 0]);
     }
 
     #[test]

@@ -21,7 +21,7 @@ impl File {
 }
 
 /// Extensions of the files that are read.
-const EXTENSIONS: [&str; 4] = ["md", "proto", "rs", "toml"];
+const EXTENSIONS: [&str; 7] = ["css", "html", "js", "md", "proto", "rs", "toml"];
 
 /// Where they hurt in other projects: well before, two ideas share a file.
 const MAX_RUST_LINES: usize = 1_000;

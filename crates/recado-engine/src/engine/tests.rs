@@ -578,6 +578,23 @@ fn a_block_in_both_directions_is_noticed_within_a_second_of_traffic() {
 }
 
 #[test]
+fn bad_luck_a_moment_before_does_not_put_off_that_a_block_is_noticed() {
+    let mut story = Story::ready(true);
+    story.say(1, "Olá");
+    story.wait(Duration::from_millis(350));
+    // One message was lost, and datagrams pass.
+    let (nonce, _) = probes(&mut story)[0];
+    story.frame(ServerFrame::ProbeHeard(nonce));
+    story.datagram(ServerDatagram::Global(story.numbered(1, 2, "Olá")));
+    story.events();
+    story.say(3, "Olá de novo");
+    // From here on they do not. What came before says nothing of that.
+    story.wait(Duration::from_millis(810));
+    let rtt = story.alice.link.rtt();
+    assert_eq!(story.events(), [Event::Link(link(false, false, rtt))]);
+}
+
+#[test]
 fn each_direction_is_judged_by_itself() {
     // Nothing reaches the server; what it sends comes.
     let mut story = Story::ready(true);

@@ -70,15 +70,27 @@ impl Drop for InFlight {
     }
 }
 
+/// How much is still read of a head that was refused. What is left unread destroys the answer on its way: the
+/// system sends a reset.
+const REFUSED_HEAD_BYTES: usize = 1024 * 1024;
+
 /// A transport that notes what passes.
 pub(super) struct Watched<IO> {
     io: IO,
+    protocol: Protocol,
     activity: Arc<Activity>,
+    /// What of a refused head may still be read; `None` until the answer has been sent.
+    discard: Option<usize>,
 }
 
 impl<IO> Watched<IO> {
-    pub(super) fn new(io: IO, activity: Arc<Activity>) -> Self {
-        Self { io, activity }
+    pub(super) fn new(io: IO, protocol: Protocol, activity: Arc<Activity>) -> Self {
+        Self {
+            io,
+            protocol,
+            activity,
+            discard: None,
+        }
     }
 
     fn note_write<T>(&self, written: Poll<T>) -> Poll<T> {
@@ -86,6 +98,22 @@ impl<IO> Watched<IO> {
             self.activity.stalled.store(true, Relaxed);
         }
         written
+    }
+}
+
+impl<IO: AsyncRead + Unpin> Watched<IO> {
+    /// Reads the rest of a refused head for nothing, up to the peer's end. Its time is that of any head.
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut buffer = [0; 4096];
+        while let Some(left @ 1..) = self.discard {
+            let mut buffer = ReadBuf::new(&mut buffer);
+            ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer))?;
+            if buffer.filled().is_empty() {
+                break;
+            }
+            self.discard = Some(left.saturating_sub(buffer.filled().len()));
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -104,7 +132,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Watched<IO> {
     }
 }
 
-impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
+impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -137,7 +165,14 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+        if self.discard.is_none() {
+            ready!(Pin::new(&mut self.io).poll_shutdown(cx))?;
+            // Bytes that became no request are a head that was refused.
+            let is_refused =
+                self.protocol == Protocol::Http1 && self.activity.reading.load(Relaxed);
+            self.discard = Some(if is_refused { REFUSED_HEAD_BYTES } else { 0 });
+        }
+        self.poll_discard(cx)
     }
 }
 

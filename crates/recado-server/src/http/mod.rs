@@ -6,11 +6,13 @@
 //!
 //! | Route | Answer |
 //! |---|---|
+//! | `GET /` | the calculator as a web page, with `/page.js`, `/style.css` and `/icon.svg` |
 //! | `GET /v1/calc/{operation}?x=&y=[&precision=]` | one calculation |
 //! | `POST /v1/calc` | one calculation, from a JSON or form body |
 //! | `POST /v1/calc/batch` | an array of up to 1,000, item by item an answer or a problem |
 //! | `GET /root.pem` | the root certificate |
 //! | `GET /problems/{kind}` | what a problem's `type` means |
+//! | `GET /openapi.json`, `GET /docs` | all this for programs and for people |
 //!
 //! Every refusal is `application/problem+json` (RFC 9457), or its bare text for a client that
 //! prefers `text/plain`. The exceptions are what never becomes a request: a malformed request line
@@ -23,10 +25,12 @@ mod answer;
 mod batch;
 mod calc;
 mod connection;
+mod documentation;
 mod fields;
 mod json;
 mod limits;
 mod negotiate;
+mod page;
 mod plain_http;
 mod problem;
 mod query;
@@ -39,10 +43,12 @@ mod tests;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, watch};
+
+use self::documentation::Documentation;
 
 pub use self::limits::{HttpConfig, HttpLimits};
 pub use self::plain_http::plain_http_answer;
@@ -68,9 +74,18 @@ pub struct HttpService {
 /// What all connections share.
 struct Shared {
     limits: HttpLimits,
+    /// Made when it is first asked for.
+    documentation: OnceLock<Documentation>,
     root_pem: RootPem,
     /// One permit for each batch that holds memory; see [`HttpLimits::batches_at_once`].
     batches: Arc<Semaphore>,
+}
+
+impl Shared {
+    fn documentation(&self) -> &Documentation {
+        self.documentation
+            .get_or_init(|| Documentation::new(&self.limits))
+    }
 }
 
 impl HttpService {
@@ -80,6 +95,7 @@ impl HttpService {
         let batches = Arc::new(Semaphore::new(config.limits.batches_at_once));
         Self {
             shared: Arc::new(Shared {
+                documentation: OnceLock::new(),
                 limits: config.limits,
                 root_pem,
                 batches,

@@ -1,7 +1,9 @@
 //! Which representation a client prefers (RFC 9110, section 12.5.1).
 
 use hyper::HeaderMap;
-use hyper::header::ACCEPT;
+use hyper::header::{ACCEPT, ACCEPT_LANGUAGE};
+
+use super::page::Language;
 
 /// The representation of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +85,30 @@ impl Preferences {
         } else {
             Format::Json
         }
+    }
+}
+
+/// The language of a page (RFC 9110, section 12.5.4): Portuguese for who prefers any kind of it, else English.
+pub(super) fn language(headers: &HeaderMap) -> Language {
+    let (mut portuguese, mut english) = (0, 0);
+    for value in headers.get_all(ACCEPT_LANGUAGE) {
+        let Ok(value) = value.to_str() else { continue };
+        for range in value.split(',') {
+            let mut parts = range.split(';');
+            let tag = parts.next().unwrap_or_default().trim();
+            let weight = parts.find_map(|parameter| parameter.trim().strip_prefix("q="));
+            let weight = weight.map_or(Some(1000), thousandths).unwrap_or(0);
+            match tag.split('-').next() {
+                Some(tag) if tag.eq_ignore_ascii_case("pt") => portuguese = weight.max(portuguese),
+                Some(tag) if tag.eq_ignore_ascii_case("en") => english = weight.max(english),
+                _ => {}
+            }
+        }
+    }
+    if portuguese > english {
+        Language::Portuguese
+    } else {
+        Language::English
     }
 }
 
@@ -210,6 +236,31 @@ mod tests {
             let preferences = Preferences::of(&headers);
             assert_eq!(preferences.result(), result, "{accept:?}");
             assert_eq!(preferences.problem(), problem, "{accept:?}");
+        }
+    }
+
+    #[test]
+    fn the_preferred_language_is_chosen() {
+        use Language::{English, Portuguese};
+        for (accept, expected) in [
+            (&[][..], English),
+            (&["pt-BR,pt;q=0.9,en-US;q=0.8,en;q=0.7"], Portuguese),
+            (&["pt"], Portuguese),
+            (&["PT-pt"], Portuguese),
+            (&["en-US,en;q=0.9,pt;q=0.8"], English),
+            (&["fr, pt;q=0.5"], Portuguese),
+            (&["fr"], English),
+            (&["*"], English),
+            (&["en;q=0.1", "pt;q=0.2"], Portuguese),
+            (&["pt;q=0"], English),
+            (&["pt;q=2"], English),
+            (&["ptx"], English),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in accept {
+                headers.append(ACCEPT_LANGUAGE, value.parse().unwrap());
+            }
+            assert_eq!(language(&headers), expected, "{accept:?}");
         }
     }
 

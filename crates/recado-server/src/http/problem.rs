@@ -53,7 +53,7 @@ kinds! {
     UNKNOWN_PARAMETER = "unknown-parameter", 400, "There is no such parameter",
         "Parameters that do not exist are refused and not ignored, so that a misspelt one cannot go unnoticed. They are operation (in bodies only), x, y and precision.";
     NOT_FOUND = "not-found", 404, "There is nothing here",
-        "The service has /v1/calc/{operation}, /v1/calc, /v1/calc/batch, /root.pem and /problems/{kind}.";
+        "The service has /v1/calc/{operation}, /v1/calc, /v1/calc/batch, /root.pem and /problems/{kind}; /docs describes them.";
     METHOD_NOT_ALLOWED = "method-not-allowed", 405, "The method is not allowed here",
         "The Allow header names the methods that this resource has.";
     NOT_ACCEPTABLE = "not-acceptable", 406, "No acceptable representation",
@@ -115,6 +115,19 @@ kinds! {
     PRECISION_OUT_OF_RANGE = "precision-out-of-range", 422, "The precision is out of range",
         "precision is the number of significant digits of a rounded result: a whole number from 1 to the member \"limit\".";
 }
+
+/// What a problem's `limit_name` can be.
+pub(super) const LIMIT_NAMES: [&str; 9] = [
+    "max_operand_digits",
+    "max_operand_exponent",
+    "max_operand_bytes",
+    "max_result_exponent",
+    "max_precision",
+    "max_body_bytes",
+    "max_body_seconds",
+    "max_batch_items",
+    "max_batch_answer_bytes",
+];
 
 /// One refusal.
 #[derive(Debug)]

@@ -17,8 +17,21 @@ pub(super) const PROBLEM_JSON: &str = "application/problem+json";
 /// The content type of bare texts.
 pub(super) const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
-/// Nothing here is a page: nothing may be loaded, nothing may frame it.
+/// RFC 8555's registered type for PEM certificates. (`application/x-pem-file` is registered nowhere.)
+pub(super) const PEM: &str = "application/pem-certificate-chain";
+/// The content types of pages and what belongs to them.
+pub(super) const HTML: &str = "text/html; charset=utf-8";
+pub(super) const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+pub(super) const CSS: &str = "text/css; charset=utf-8";
+pub(super) const SVG: &str = "image/svg+xml";
+
+/// What is no page loads nothing, and nothing may frame it.
 pub(super) const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+/// A page loads what this server has and nothing else, runs no script of its own text, and makes no HTML
+/// out of text.
+const PAGE_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
+     require-trusted-types-for 'script'; trusted-types 'none'";
 /// Operands are in the query, so addresses go nowhere.
 pub(super) const REFERRER_POLICY: &str = "no-referrer";
 /// Other sites may not embed an answer as an image, a script or the like.
@@ -32,7 +45,8 @@ pub(super) enum Cache {
     /// By everyone for a day, without asking again: a pure result. A day and not a year, so that a
     /// defect in the arithmetic, once mended, does not live on in caches.
     Day,
-    /// By everyone, asking each time: the root certificate may be re-issued.
+    /// By everyone, asking each time: the root certificate may be re-issued, and pages change with the
+    /// program.
     AskFirst,
 }
 
@@ -129,15 +143,20 @@ impl Reply {
             header::CACHE_CONTROL,
             HeaderValue::from_static(self.cache.control()),
         );
-        headers.insert(header::VARY, HeaderValue::from_static("accept"));
         headers.insert(
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
         );
+        let (policy, vary) = if self.content_type == Some(HTML) {
+            (PAGE_SECURITY_POLICY, "accept-language")
+        } else {
+            (CONTENT_SECURITY_POLICY, "accept")
+        };
         headers.insert(
             header::CONTENT_SECURITY_POLICY,
-            HeaderValue::from_static(CONTENT_SECURITY_POLICY),
+            HeaderValue::from_static(policy),
         );
+        headers.insert(header::VARY, HeaderValue::from_static(vary));
         headers.insert(
             header::REFERRER_POLICY,
             HeaderValue::from_static(REFERRER_POLICY),

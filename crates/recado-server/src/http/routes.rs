@@ -4,18 +4,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{ALLOW, CONTENT_DISPOSITION, HOST};
+use hyper::header::{ALLOW, CONTENT_DISPOSITION, CONTENT_LANGUAGE, HOST};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Version};
 
-use super::negotiate::{Format, Preferences};
+use super::negotiate::{self, Format, Preferences};
+use super::page::{self, Language};
 use super::problem::{self, KINDS, Problem};
-use super::reply::{Cache, PLAIN_TEXT, Reply};
+use super::reply::{CSS, Cache, HTML, JAVASCRIPT, JSON, PEM, PLAIN_TEXT, Reply, SVG};
 use super::request_body::{self, BodyLimits};
 use super::{Shared, batch, calc};
-
-/// RFC 8555's registered type for PEM certificates. (`application/x-pem-file` is registered nowhere.)
-const PEM: &str = "application/pem-certificate-chain";
 
 /// What is to be answered.
 pub(super) enum Answer {
@@ -38,10 +36,39 @@ pub(super) enum Route<'a> {
     RootPem,
     /// `/problems/{kind}`.
     ProblemKind(&'a str),
+    /// `/openapi.json`.
+    OpenApi,
+    /// `/docs`.
+    Docs,
+    /// `/`.
+    Page,
+    /// `/page.js`.
+    Script,
+    /// `/style.css`.
+    Style,
+    /// `/icon.svg`.
+    Icon,
     /// `*`, the service as a whole, which OPTIONS may ask about.
     Service,
     /// None.
     Unknown,
+}
+
+impl Route<'static> {
+    /// Every resource, in the order in which people look for them, with a placeholder for what varies.
+    pub(super) const ALL: [Self; 11] = [
+        Self::Operation("{operation}"),
+        Self::Calculations,
+        Self::Batches,
+        Self::ProblemKind("{kind}"),
+        Self::RootPem,
+        Self::OpenApi,
+        Self::Docs,
+        Self::Page,
+        Self::Script,
+        Self::Style,
+        Self::Icon,
+    ];
 }
 
 impl<'a> Route<'a> {
@@ -59,6 +86,12 @@ impl<'a> Route<'a> {
         match path {
             "/v1/calc" => Self::Calculations,
             "/root.pem" => Self::RootPem,
+            "/openapi.json" => Self::OpenApi,
+            "/docs" => Self::Docs,
+            "/" => Self::Page,
+            "/page.js" => Self::Script,
+            "/style.css" => Self::Style,
+            "/icon.svg" => Self::Icon,
             "*" => Self::Service,
             _ => match path.strip_prefix("/problems/") {
                 Some(slug) => Self::ProblemKind(slug),
@@ -75,15 +108,29 @@ impl<'a> Route<'a> {
             Self::Batches => "/v1/calc/batch",
             Self::RootPem => "/root.pem",
             Self::ProblemKind(_) => "/problems/{kind}",
+            Self::OpenApi => "/openapi.json",
+            Self::Docs => "/docs",
+            Self::Page => "/",
+            Self::Script => "/page.js",
+            Self::Style => "/style.css",
+            Self::Icon => "/icon.svg",
             Self::Service => "*",
             Self::Unknown => "unknown",
         }
     }
 
     /// Its methods, as the Allow header has them.
-    fn allow(self) -> &'static str {
+    pub(super) fn allow(self) -> &'static str {
         match self {
-            Self::Operation(_) | Self::RootPem | Self::ProblemKind(_) => "GET, HEAD, OPTIONS",
+            Self::Operation(_)
+            | Self::RootPem
+            | Self::ProblemKind(_)
+            | Self::OpenApi
+            | Self::Docs
+            | Self::Page
+            | Self::Script
+            | Self::Style
+            | Self::Icon => "GET, HEAD, OPTIONS",
             Self::Calculations | Self::Batches => "OPTIONS, POST",
             Self::Service | Self::Unknown => "GET, HEAD, OPTIONS, POST",
         }
@@ -169,6 +216,23 @@ fn begin(shared: &Arc<Shared>, parts: Parts, preferences: Preferences) -> Result
                 "attachment; filename=\"recado-root.pem\"",
             )
         }
+        Route::OpenApi if is_get => Reply::ok(
+            JSON,
+            Cache::AskFirst,
+            shared.documentation().openapi.clone(),
+        ),
+        Route::Docs if is_get => {
+            Reply::ok(HTML, Cache::AskFirst, shared.documentation().page.clone())
+        }
+        Route::Page if is_get => {
+            let language = Language::of_query(parts.uri.query())
+                .unwrap_or_else(|| negotiate::language(&parts.headers));
+            Reply::ok(HTML, Cache::AskFirst, page::page(language))
+                .header(CONTENT_LANGUAGE, language.tag())
+        }
+        Route::Script if is_get => Reply::ok(JAVASCRIPT, Cache::AskFirst, page::SCRIPT),
+        Route::Style if is_get => Reply::ok(CSS, Cache::AskFirst, page::STYLE),
+        Route::Icon if is_get => Reply::ok(SVG, Cache::AskFirst, page::ICON),
         Route::ProblemKind(slug) => match KINDS.iter().find(|kind| kind.slug == slug) {
             Some(kind) if is_get => {
                 let text = format!("{}\n\n{}\n", kind.title, kind.about);

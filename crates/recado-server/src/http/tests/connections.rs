@@ -422,3 +422,34 @@ async fn pipelined_requests_are_answered_in_order() {
         "{reply}"
     );
 }
+
+#[tokio::test]
+async fn a_refused_head_is_read_to_its_end_so_that_the_answer_arrives() {
+    let (mut mallory, task) = Server::new().connect_narrow(Protocol::Http1, 4096);
+    let head = format!(
+        "GET /v1/calc/add?x={} HTTP/1.1\r\nHost: h\r\n\r\n",
+        "1".repeat(300_000)
+    );
+    mallory.write_all(head.as_bytes()).await.unwrap();
+    mallory.shutdown().await.unwrap();
+    let received = some(&mut mallory).await;
+    assert!(received.starts_with("HTTP/1.1 431 "), "{received}");
+    task.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_head_has_an_end() {
+    let (mallory, task) = Server::new().connect(Protocol::Http1);
+    let (mut answer, mut endless) = tokio::io::split(mallory);
+    let flood = async { while endless.write_all(&[b'x'; 4096]).await.is_ok() {} };
+    let mut received = Vec::new();
+    let (_, read) = tokio::join!(flood, answer.read_to_end(&mut received));
+    read.unwrap();
+    assert!(received.starts_with(b"HTTP/1.1 431 "));
+    task.await.unwrap();
+
+    // One that sends no more, and does not close either.
+    let (mut mallory, task) = Server::new().connect(Protocol::Http1);
+    mallory.write_all(&[b'x'; 64 * 1024]).await.unwrap();
+    assert_eq!(lives(task).await, 10);
+}

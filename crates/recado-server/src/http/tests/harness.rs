@@ -109,6 +109,7 @@ impl Client {
     }
 
     pub(super) async fn send(&mut self, ask: Ask<'_>) -> Reply {
+        let (method, target) = (ask.method, ask.target);
         let answer = match self {
             Self::Http1(sender) => sender.send_request(ask.request("")).await,
             Self::Http2(sender) => {
@@ -117,7 +118,9 @@ impl Client {
                     .await
             }
         };
-        Reply::of(answer.unwrap()).await
+        let reply = Reply::of(answer.unwrap()).await;
+        super::description::check(method, target, &reply);
+        reply
     }
 
     pub(super) async fn get(&mut self, target: &str) -> Reply {

@@ -3,5 +3,6 @@
 mod batches;
 mod calculations;
 mod connections;
+mod description;
 mod harness;
 mod resources;

@@ -17,6 +17,10 @@ async fn every_resource_has_its_methods() {
             ("/v1/calc/batch", "OPTIONS, POST"),
             ("/root.pem", "GET, HEAD, OPTIONS"),
             ("/problems/not-found", "GET, HEAD, OPTIONS"),
+            ("/", "GET, HEAD, OPTIONS"),
+            ("/docs", "GET, HEAD, OPTIONS"),
+            ("/openapi.json", "GET, HEAD, OPTIONS"),
+            ("/page.js", "GET, HEAD, OPTIONS"),
         ] {
             for method in [
                 "GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW",
@@ -40,7 +44,6 @@ async fn every_resource_has_its_methods() {
             }
         }
         for target in [
-            "/",
             "/v1",
             "/v1/calc/",
             "/v1/calc/add/",
@@ -93,6 +96,7 @@ async fn head_is_get_without_the_body() {
             "/v1/calc",
             "/root.pem",
             "/problems/not-found",
+            "/",
             "/nowhere",
         ] {
             let mut get = alice.get(target).await;
@@ -127,17 +131,25 @@ async fn all_answers_carry_the_security_headers() {
             Ask::new("DELETE", "/v1/calc"),
             Ask::post("/v1/calc/batch", JSON, "[]"),
             Ask::post("/v1/calc", JSON, "{"),
+            Ask::get("/"),
+            Ask::get("/docs"),
+            Ask::get("/page.js"),
         ] {
+            let is_page = ["/", "/docs"].contains(&ask.target);
             let reply = alice.send(ask.clone()).await;
             for (name, value) in [
                 ("x-content-type-options", "nosniff"),
                 (
                     "content-security-policy",
-                    "default-src 'none'; frame-ancestors 'none'",
+                    if is_page {
+                        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+                    } else {
+                        "default-src 'none'; frame-ancestors 'none'"
+                    },
                 ),
                 ("referrer-policy", "no-referrer"),
                 ("cross-origin-resource-policy", "same-origin"),
-                ("vary", "accept"),
+                ("vary", if is_page { "accept-language" } else { "accept" }),
                 ("server", ""),
             ] {
                 assert_eq!(reply.header(name), value, "{ask:?}");
@@ -166,6 +178,36 @@ async fn the_root_certificate_is_the_present_one() {
             );
             assert_eq!(reply.header("cache-control"), "no-cache");
         }
+    }
+}
+
+#[tokio::test]
+async fn the_page_is_in_the_language_that_is_preferred() {
+    for protocol in BOTH {
+        let mut alice = Server::new().client(protocol).await;
+        for (target, accept, language) in [
+            ("/", "pt-BR,pt;q=0.9,en;q=0.8", "pt-BR"),
+            ("/", "en,pt;q=0.9", "en"),
+            ("/?lang=pt-BR", "en", "pt-BR"),
+            ("/?lang=xx", "pt", "pt-BR"),
+        ] {
+            let reply = alice
+                .send(Ask::get(target).header("accept-language", accept))
+                .await;
+            assert_eq!(
+                reply.header("content-language"),
+                language,
+                "{target} {accept}"
+            );
+            assert!(reply.body.contains(&format!("<html lang=\"{language}\">")));
+        }
+        let script = alice.get("/page.js").await;
+        assert_eq!(
+            script.header("content-type"),
+            "text/javascript; charset=utf-8"
+        );
+        let icon = alice.get("/icon.svg").await;
+        assert_eq!(icon.header("content-type"), "image/svg+xml");
     }
 }
 

@@ -1,5 +1,6 @@
 //! The harness: real processes, each in its own folder, and what is waited for instead of slept over.
 
+mod browser;
 mod home;
 mod lines;
 mod network;
@@ -7,11 +8,13 @@ mod person;
 mod program;
 mod proxy;
 mod raw;
+mod rough_link;
 mod server;
 
 use std::io::{self, Write};
 use std::time::Duration;
 
+pub(crate) use browser::Browser;
 pub(crate) use home::Home;
 pub(crate) use lines::{Lines, Transcript};
 pub(crate) use network::Network;
@@ -19,6 +22,7 @@ pub(crate) use person::{Bot, Person};
 pub(crate) use program::{Ended, Killed, Program, run, run_with};
 pub(crate) use proxy::{Datagram, Proxy, Wire};
 pub(crate) use raw::{RawChat, RawIdentity, hello, tls};
+pub(crate) use rough_link::RoughLink;
 pub(crate) use server::Server;
 
 /// How long anything may take. Never reached where things go well, on a loaded machine neither.

@@ -49,12 +49,17 @@ impl Network {
 
     /// A chat for a program, within the network.
     pub(crate) fn join(&self, home: &Home, server: &Server, name: &str) -> Bot {
-        let address = server.ready.tcp[0].to_string();
-        let arguments = ["chat", "--json", "--name", name, "--server", &address];
-        Bot::of(Program::spawn(&mut self.recado(home, &[], &arguments)))
+        self.join_at(home, &server.address(), name, &[])
     }
 
-    /// Replaces the packet filter's rules for what comes in by the loopback. False where there is no filter.
+    /// The same at an address, with further arguments.
+    pub(crate) fn join_at(&self, home: &Home, server: &str, name: &str, more: &[&str]) -> Bot {
+        let chat = ["chat", "--json", "--name", name, "--server", server];
+        let mut command = self.recado(home, &[], &[&chat, more].concat());
+        Bot::of(Program::spawn(&mut command))
+    }
+
+    /// Replaces the packet filter's rules for what comes in. False where there is no filter.
     pub(crate) fn filter(&self, rules: &[String]) -> bool {
         let mut script = String::from("table inet t\ndelete table inet t\n");
         script.push_str("table inet t { chain c { type filter hook input priority 0;\n");
@@ -68,7 +73,8 @@ impl Network {
         run_with(&mut nft, &script).code == 0
     }
 
-    fn enter(&self, mut command: Command) -> Command {
+    /// Makes `nsenter` go into the network, to run what is added to it.
+    pub(crate) fn enter(&self, mut command: Command) -> Command {
         command.args(["--target", &self.holder.pid().to_string(), "--net"]);
         if self.with_user {
             command.args(["--user", "--preserve-credentials"]);
