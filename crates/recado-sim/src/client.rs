@@ -1,17 +1,20 @@
-//! A person's client: its engine, its ways, and what it has seen.
+//! A person's client: its core, its database, its ways, and what it has seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
-use recado_engine::{Engine, EngineConfig, Event, Failure, LinkReport, LinkState, State, Via};
+use recado_engine::{
+    Client as Core, ClientConfig, Event, Failure, LinkReport, LinkState, MailState, State, Via,
+    Write,
+};
 use recado_hub::SessionNumber;
 use recado_proto::datagram::EXPORTER_LENGTH;
 use recado_proto::fingerprint::Fingerprint;
 use recado_proto::frame::ClosingCode;
-use recado_proto::id::{MessageId, RemoteKey, Signature};
+use recado_proto::id::{MessageId, RemoteKey, Signature, StoreId};
 
 use crate::link::{Link, LinkModel};
 
@@ -79,18 +82,20 @@ pub(crate) struct Client {
     pub(crate) name: String,
     pub(crate) seed: [u8; 32],
     pub(crate) key: RemoteKey,
-    pair: Arc<Ed25519KeyPair>,
     pub(crate) address: SocketAddr,
     pub(crate) up: Link,
     pub(crate) down: Link,
     pub(crate) session: Option<SessionNumber>,
     pub(crate) sessions: usize,
-    /// What the exporter gave, until there is an engine.
+    /// What the exporter gave, until the session is welcomed.
     pub(crate) secret: Option<[u8; EXPORTER_LENGTH]>,
-    pub(crate) engine: Option<Engine>,
-    /// Under which the engine's next deadline is filed.
+    pub(crate) core: Core,
+    /// Private messages that are written down, by sender and id.
+    received: BTreeSet<(RemoteKey, MessageId)>,
+    /// Under which the core's next deadline is filed.
     pub(crate) deadline: Option<Duration>,
-    pub(crate) acknowledges: bool,
+    /// Frames stand still, also in the next session.
+    pub(crate) stalled: bool,
     pub(crate) seen: Seen,
 }
 
@@ -102,29 +107,33 @@ impl Client {
             name: name.to_owned(),
             seed,
             key,
-            pair: Arc::new(pair),
             address,
             up: Link::new(model),
             down: Link::new(model),
             session: None,
             sessions: 0,
             secret: None,
-            engine: None,
+            core: Core::new(config(key, pair.into()), mail(seed)),
+            received: BTreeSet::new(),
             deadline: None,
-            acknowledges: true,
+            stalled: false,
             seen: Seen::default(),
         }
     }
 
-    pub(crate) fn config(&self) -> EngineConfig {
-        let pair = self.pair.clone();
-        EngineConfig {
-            root: ROOT,
-            key: self.key,
-            sign: Box::new(move |content| {
-                Signature::try_from(pair.sign(content).as_ref()).expect("a signature of 64 bytes")
-            }),
+    /// The database takes everything at once, and forgets nothing.
+    pub(crate) fn commit(&mut self, writes: Vec<Write>) {
+        let mut answers = Vec::new();
+        for write in writes {
+            match write {
+                Write::Number { .. } => answers.push(true),
+                Write::Receive(received) => {
+                    answers.push(self.received.insert((received.from.key, received.id)));
+                }
+                _ => {}
+            }
         }
+        self.core.handle_committed(&answers);
     }
 
     /// Notes an event. `carrier` is what has just come in.
@@ -163,11 +172,16 @@ impl Client {
             Event::Hole { first, last } => seen.holes.push((first, last)),
             Event::Link(link) => seen.links.push((at, link)),
             Event::LinkReport(report) => seen.report = Some(report),
-            Event::State { id, state } => {
+            Event::State { id, state, .. } => {
                 let change = StateChange { at, state };
                 seen.states.entry(id).or_default().push(change);
             }
-            Event::Unreadable { .. } => {}
+            Event::Unreadable { .. }
+            | Event::Missing { .. }
+            | Event::Waiting { .. }
+            | Event::KeyChanged { .. }
+            | Event::Blocked(_)
+            | Event::LogLost => {}
             Event::Closed { code, .. } => seen.closed.push(code),
         }
     }
@@ -177,5 +191,27 @@ impl Client {
         let all = self.seen.states.values().flatten();
         all.filter(|change| change.state == State::Failed(failure))
             .count()
+    }
+}
+
+fn config(key: RemoteKey, pair: Arc<Ed25519KeyPair>) -> ClientConfig {
+    ClientConfig {
+        root: ROOT,
+        key,
+        sign: Box::new(move |content| {
+            Signature::try_from(pair.sign(content).as_ref()).expect("a signature of 64 bytes")
+        }),
+        manual: false,
+        draw: Box::new(|| panic!("nobody's database is an old copy here")),
+    }
+}
+
+/// A new database.
+fn mail(seed: [u8; 32]) -> MailState {
+    let (store, _) = seed.split_first_chunk().expect("a seed is longer");
+    MailState {
+        store: StoreId::from_bytes(*store),
+        outgoing: Vec::new(),
+        incoming: Vec::new(),
     }
 }

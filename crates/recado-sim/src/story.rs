@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use recado_engine::{Command, Failure, LinkReport, LinkState, State, Via};
+use recado_engine::{Command, Entry, Failure, LinkReport, LinkState, State, Via};
 use recado_hub::{DatagramChecks, Event, SessionNumber};
 use recado_proto::PROTOCOL_VERSION;
 use recado_proto::datagram::{SessionSecret, Side};
 use recado_proto::frame::{ClientFrame, ClosingCode, Hello, ServerFrame};
 use recado_proto::id::{ConnectionId, MessageId, RemoteKey, SessionId};
+use recado_proto::name::NameKeys;
 
 use crate::client::{Client, Shown, StateChange};
 use crate::ledger::Ledger;
@@ -45,7 +46,7 @@ impl World {
         client.session = Some(session);
         client.sessions += 1;
         client.secret = Some(secret);
-        client.engine = None;
+        client.core.handle_disconnected("another session begins");
         let (key, address, name) = (client.key, client.address.ip(), client.name.clone());
         self.do_wishes(index, None);
         self.server.secrets.insert(session, (secret, connection));
@@ -67,6 +68,7 @@ impl World {
             version_max: PROTOCOL_VERSION,
             name,
             software: "a story".into(),
+            ticket: None,
         };
         self.frame_up(index, ClientFrame::Hello(hello));
     }
@@ -82,11 +84,8 @@ impl World {
         let index = self.index(name);
         let client = &mut self.clients[index];
         let session = client.session.take().expect("someone who is here");
-        if let Some(engine) = &mut client.engine {
-            engine.handle_disconnected("the connection ended");
-        }
-        self.do_wishes(index, None);
-        self.clients[index].engine = None;
+        client.secret = None;
+        client.core.handle_disconnected("the connection ended");
         self.do_wishes(index, None);
         self.wires.remove(&session);
         self.server.secrets.remove(&session);
@@ -108,6 +107,7 @@ impl World {
                 id,
                 sent_at_ms,
                 text,
+                reference: None,
             },
         );
         id
@@ -117,22 +117,20 @@ impl World {
     pub fn tell(&mut self, name: &str, to: &str, text: &str) -> MessageId {
         let id = MessageId::from_bytes(self.random.bytes());
         let sent_at_ms = self.wall_clock();
-        let (to, text) = (to.to_owned(), text.to_owned());
-        self.command(
-            name,
-            Command::Private {
-                id,
-                sent_at_ms,
-                to,
-                text,
-            },
-        );
+        self.entered += 1;
+        let entry = Entry {
+            entry: self.entered,
+            id,
+            peer: NameKeys::of(to).folded,
+            to: to.to_owned(),
+            sent_at_ms,
+            text: text.to_owned(),
+            reference: None,
+        };
+        let index = self.index(name);
+        self.clients[index].core.handle_entered(vec![entry]);
+        self.do_wishes(index, None);
         id
-    }
-
-    /// Someone takes private messages from now on, or does not acknowledge them.
-    pub fn acknowledges(&mut self, name: &str, does: bool) {
-        self.client_mut(name).acknowledges = does;
     }
 
     /// Nothing that someone sends by datagram arrives, until [`unblock_up`](Self::unblock_up).
@@ -298,10 +296,9 @@ impl World {
         self.client(name).failures(failure)
     }
 
-    /// How many of someone's messages have no outcome.
-    pub fn unsettled(&self, name: &str) -> usize {
-        let engine = self.client(name).engine.as_ref();
-        engine.map_or(0, recado_engine::Engine::unsettled)
+    /// How many of someone's global messages have not come back.
+    pub fn unechoed(&self, name: &str) -> usize {
+        self.client(name).core.unechoed()
     }
 
     /// Holes that someone was shown, in order.
@@ -395,9 +392,7 @@ impl World {
 
     fn command(&mut self, name: &str, command: Command) {
         let index = self.index(name);
-        let engine = self.clients[index].engine.as_mut();
-        let engine = engine.unwrap_or_else(|| panic!("{name} is not welcomed yet"));
-        let done = engine.handle_command(self.now, command);
+        let done = self.clients[index].core.handle_command(self.now, command);
         done.unwrap_or_else(|error| panic!("{name}: {error}"));
         self.do_wishes(index, None);
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use recado_engine::{Command as Ask, Engine, Event as Told, Output as Wish, Via};
+use recado_engine::{Command as Ask, Event as Told, Output as Wish, Via};
 use recado_hub::{
     BackendAnswer, BucketConfig, Event, Hub, HubConfig, Output, Registration, SessionNumber, Shard,
 };
@@ -124,6 +124,8 @@ pub struct World {
     /// Frames that were dropped as much waited.
     pub(crate) dropped: u64,
     pub(crate) next_session: u64,
+    /// Private messages that were entered.
+    pub(crate) entered: u64,
 }
 
 impl World {
@@ -155,6 +157,7 @@ impl World {
             frames_to_hub: 0,
             dropped: 0,
             next_session: 0,
+            entered: 0,
         };
         world.file(world.now + EXPIRY, Happening::Expire);
         world
@@ -185,9 +188,7 @@ impl World {
                 self.server.hub.handle_timeout(self.now);
                 self.do_outputs();
             } else if let Some((_, client)) = client {
-                if let Some(engine) = &mut self.clients[client].engine {
-                    engine.handle_timeout(self.now);
-                }
+                self.clients[client].core.handle_timeout(self.now);
                 self.do_wishes(client, None);
             }
         }
@@ -217,10 +218,10 @@ impl World {
                 let Some(client) = self.by_address.get(&to).copied() else {
                     return;
                 };
-                if let Some(engine) = &mut self.clients[client].engine {
-                    engine.handle_datagram(self.now, &mut bytes);
-                    self.do_wishes(client, Some(Via::Udp));
-                }
+                self.clients[client]
+                    .core
+                    .handle_datagram(self.now, &mut bytes);
+                self.do_wishes(client, Some(Via::Udp));
             }
             Happening::Hub(event) => self.hub(event),
             Happening::Backend(answer) => self.hub(Event::Backend(vec![answer])),
@@ -301,27 +302,22 @@ impl World {
 
     fn client_takes(&mut self, index: usize, frame: ServerFrame) {
         let client = &mut self.clients[index];
-        match (&mut client.engine, frame) {
-            (Some(engine), frame) => engine.handle_frame(self.now, frame),
-            (None, ServerFrame::Welcome(welcome)) => {
-                let secret = client.secret.take().expect("one welcome");
-                let config = client.config();
-                let engine = Engine::new(self.now, config, welcome, SessionSecret::new(secret));
-                client.engine = Some(engine.expect("a welcome from the real hub"));
+        match (client.secret.take(), frame) {
+            (None, frame) => client.core.handle_frame(self.now, frame),
+            (Some(secret), ServerFrame::Welcome(welcome)) => {
+                let secret = SessionSecret::new(secret);
+                let welcomed = client.core.handle_welcome(self.now, welcome, secret);
+                welcomed.expect("a welcome from the real hub");
             }
-            (None, other) => panic!("{} was not welcomed: {other:?}", client.name),
+            (Some(_), other) => panic!("{} was not welcomed: {other:?}", client.name),
         }
         self.do_wishes(index, Some(Via::Tcp));
     }
 
-    /// Does what a client's engine wishes. `carrier` is what has just come in.
+    /// Does what a client wishes. `carrier` is what has just come in.
     pub(crate) fn do_wishes(&mut self, index: usize, carrier: Option<Via>) {
         let mut carrier = carrier;
-        while let Some(wish) = self.clients[index]
-            .engine
-            .as_mut()
-            .and_then(Engine::poll_output)
-        {
+        while let Some(wish) = self.clients[index].core.poll_output() {
             match wish {
                 Wish::Frame(frame) => self.frame_up(index, frame),
                 Wish::Datagram(bytes) => self.datagram_up(index, &bytes),
@@ -331,18 +327,18 @@ impl World {
                         carrier = None;
                     }
                     let client = &mut self.clients[index];
-                    if let (Told::Private { receipt, .. }, Some(engine), true) =
-                        (&event, &mut client.engine, client.acknowledges)
-                    {
-                        // A session that ends in the same moment takes nothing more.
-                        let _ = engine.handle_command(self.now, Ask::Acknowledge(*receipt));
+                    if let Told::Private { receipt, .. } = &event {
+                        let taken = client.core.handle_command(self.now, Ask::Take(*receipt));
+                        taken.expect("a receipt is taken at any time");
                     }
                     client.see(self.now, event, carrier);
                 }
+                Wish::Commit(writes) => self.clients[index].commit(writes),
+                Wish::Restart(_) => unreachable!("nobody's database is an old copy"),
             }
         }
         let client = &mut self.clients[index];
-        let deadline = client.engine.as_ref().and_then(Engine::poll_timeout);
+        let deadline = client.core.poll_timeout();
         if deadline != client.deadline {
             if let Some(before) = client.deadline {
                 self.deadlines.remove(&(before, index));

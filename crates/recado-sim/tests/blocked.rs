@@ -117,7 +117,7 @@ fn a_block_is_noticed_within_a_second_carried_over_tcp_and_ends_by_itself() {
             for name in ["Alice", "Bob", "Carol"] {
                 assert_eq!(check::is_complete(&world, name), Ok(()), "seed {seed}");
                 assert_eq!(check::is_truthful(&mut world, name), Ok(()));
-                assert_eq!(world.unsettled(name), 0);
+                assert_eq!(world.unechoed(name), 0);
                 world.stored(name);
             }
         }

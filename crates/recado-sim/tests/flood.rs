@@ -66,7 +66,7 @@ fn a_flood_does_not_lose_or_delay_what_others_say() {
         );
         for name in PEOPLE {
             assert_eq!(check::is_complete(&flooded, name), Ok(()), "seed {seed}");
-            assert_eq!(flooded.unsettled(name), 0);
+            assert_eq!(flooded.unechoed(name), 0);
         }
         assert_eq!(flooded.said().len(), 800);
         assert_eq!(flooded.stored("Mallory"), 400, "the flooder loses nothing");

@@ -58,7 +58,7 @@ fn ten_minutes_without_datagrams_lose_nothing() {
         for name in people {
             assert_eq!(check::is_complete(&world, name), Ok(()), "seed {seed}");
             assert_eq!(check::is_truthful(&mut world, name), Ok(()));
-            assert_eq!((world.holes(name).len(), world.unsettled(name)), (0, 0));
+            assert_eq!((world.holes(name).len(), world.unechoed(name)), (0, 0));
             assert!(world.link(name).state.up);
             world.stored(name);
         }
@@ -119,7 +119,7 @@ fn what_is_not_kept_any_more_is_shown_as_a_hole_and_the_rest_is_complete() {
     ));
     for name in speakers {
         assert_eq!(check::is_complete(&world, name), Ok(()), "{name}");
-        assert_eq!(world.unsettled(name), 0);
+        assert_eq!(world.unechoed(name), 0);
     }
     assert_eq!(world.closed("Bob"), []);
     world.run_for(20 * SECOND);

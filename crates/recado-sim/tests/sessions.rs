@@ -17,56 +17,78 @@ fn config() -> WorldConfig {
 }
 
 #[test]
-fn what_has_no_outcome_at_the_end_of_a_session_failed_and_the_rest_did_not() {
+fn what_has_no_outcome_at_the_end_of_a_session_has_it_in_the_next() {
     let mut world = World::new(1, config());
     world.arrive(&["Alice", "Bob"]);
     let (settled, private) = (world.say("Alice", "one"), world.tell("Alice", "Bob", "two"));
     world.run_for(SECOND);
-    world.acknowledges("Bob", false);
+    world.leave("Bob");
     let waiting = world.tell("Alice", "Bob", "three");
     world.run_for(SECOND);
     let unheard = world.say("Alice", "four");
-    assert_eq!(world.unsettled("Alice"), 2);
+    assert_eq!(world.unechoed("Alice"), 1);
     world.leave("Alice");
     world.run_for(SECOND);
-    let state = |world: &World, id| {
+    let states = |world: &World, id| {
         let states = world.states("Alice", &id);
-        assert_eq!(states.len(), 1);
-        states[0].state
+        states.iter().map(|it| it.state).collect::<Vec<_>>()
     };
-    assert_eq!(state(&world, settled), State::Stored);
-    assert_eq!(state(&world, private), State::Delivered);
-    let lost = State::Failed(Failure::ConnectionLost);
-    assert_eq!(
-        (state(&world, waiting), state(&world, unheard)),
-        (lost, lost)
-    );
+    assert_eq!(states(&world, settled), [State::Stored]);
+    assert_eq!(states(&world, private), [State::Delivered]);
+    assert_eq!(states(&world, waiting), [State::Stored]);
+    assert_eq!(states(&world, unheard), []);
     assert_eq!(world.closed("Alice"), [None]);
-    assert_eq!(world.roster("Bob"), ["Bob"]);
+    world.arrive(&["Alice", "Bob"]);
+    assert_eq!(states(&world, waiting), [State::Stored, State::Delivered]);
+    assert_eq!(states(&world, unheard), [State::Stored]);
+    let private: Vec<_> = world
+        .private("Bob")
+        .iter()
+        .map(|it| it.1.as_str())
+        .collect();
+    assert_eq!(private, ["two", "three"]);
+    assert_eq!(check::is_complete(&world, "Alice"), Ok(()));
 }
 
 #[test]
-fn who_leaves_without_acknowledging_fails_what_waited_for_them() {
+fn what_is_meant_for_the_absent_waits_for_them_and_for_nobody_fails() {
     let mut world = World::new(2, config());
     world.arrive(&["Alice", "Bob"]);
-    world.acknowledges("Bob", false);
-    let ids = [
-        world.tell("Alice", "Bob", "1"),
-        world.tell("Alice", "Bob", "2"),
-    ];
-    world.run_for(SECOND);
     world.leave("Bob");
-    let absent = world.tell("Alice", "Bob", "3");
-    world.run_for(SECOND);
-    for id in ids {
-        let states = world.states("Alice", &id);
-        assert_eq!(states.len(), 1);
-        assert_eq!(states[0].state, State::Failed(Failure::ConnectionLost));
+    let nobody = world.tell("Alice", "Nobody", "?");
+    for text in ["1", "2", "3"] {
+        world.tell("Alice", "Bob", text);
     }
+    world.run_for(SECOND);
     assert_eq!(
-        world.states("Alice", &absent)[0].state,
-        State::Failed(Failure::NotConnected)
+        world.states("Alice", &nobody)[0].state,
+        State::Failed(Failure::UnknownName)
     );
+    assert_eq!(world.private("Bob").len(), 0);
+    world.arrive(&["Bob"]);
+    let private: Vec<_> = world
+        .private("Bob")
+        .iter()
+        .map(|it| it.1.as_str())
+        .collect();
+    assert_eq!(private, ["1", "2", "3"]);
+}
+
+/// A connection that stands still is noticed, and left; what was sent meanwhile arrives by the next.
+#[test]
+fn a_dead_connection_is_noticed_and_nothing_is_lost() {
+    let mut world = World::new(3, config());
+    world.arrive(&["Alice", "Bob"]);
+    world.stall("Alice");
+    let id = world.tell("Alice", "Bob", "through the tunnel");
+    world.run_for(9 * SECOND);
+    assert_eq!(world.closed("Alice"), [None], "noticed while it waited");
+    world.run_for(30 * SECOND);
+    world.release("Alice");
+    world.run_for(5 * SECOND);
+    let states = world.states("Alice", &id);
+    assert_eq!(states.last().map(|it| it.state), Some(State::Delivered));
+    assert_eq!(world.private("Bob").len(), 1);
 }
 
 #[test]

@@ -47,18 +47,13 @@ fn half_a_minute_without_tcp_is_made_good_when_it_moves_again() {
         for name in PEOPLE {
             assert_eq!(check::is_complete(&world, name), Ok(()), "seed {seed}");
             assert_eq!(check::is_truthful(&mut world, name), Ok(()));
-            assert_eq!((world.holes(name).len(), world.unsettled(name)), (0, 0));
+            assert_eq!((world.holes(name).len(), world.unechoed(name)), (0, 0));
         }
-        assert_eq!(world.closed("Bob"), []);
         let private: Vec<_> = world.private("Bob").iter().map(|it| it.1.clone()).collect();
         assert_eq!(private, (0..10).map(|n| n.to_string()).collect::<Vec<_>>());
         for id in told.iter().chain(&while_stalled) {
-            let states: Vec<_> = world
-                .states("Alice", id)
-                .iter()
-                .map(|it| it.state)
-                .collect();
-            assert_eq!(states, [State::Delivered]);
+            let last = world.states("Alice", id).last().map(|it| it.state);
+            assert_eq!(last, Some(State::Delivered));
         }
     }
 }
