@@ -36,7 +36,7 @@ impl World {
         self.connect(index);
     }
 
-    fn connect(&mut self, index: usize) {
+    pub(crate) fn connect(&mut self, index: usize) {
         self.next_session += 1;
         let session = SessionNumber(self.next_session);
         let secret = self.random.bytes();
@@ -173,6 +173,7 @@ impl World {
 
     /// Someone's connection stands still, both ways.
     pub fn stall(&mut self, name: &str) {
+        self.client_mut(name).stalled = true;
         let session = self.session(name);
         if let Some(wire) = self.wires.get_mut(&session) {
             wire.up.stall();
@@ -190,7 +191,11 @@ impl World {
 
     /// What stood still moves again.
     pub fn release(&mut self, name: &str) {
-        let session = self.session(name);
+        let client = self.client_mut(name);
+        client.stalled = false;
+        let Some(session) = client.session else {
+            return;
+        };
         if let Some(wire) = self.wires.get_mut(&session) {
             let up = wire.up.release(self.now);
             let down = wire.down.release(self.now);

@@ -10,7 +10,7 @@ use recado_hub::{
     BackendAnswer, BucketConfig, Event, Hub, HubConfig, Output, Registration, SessionNumber, Shard,
 };
 use recado_proto::datagram::SessionSecret;
-use recado_proto::frame::{ClientFrame, IncomingGlobal, ServerDatagram, ServerFrame};
+use recado_proto::frame::{ClientFrame, ClosingCode, IncomingGlobal, ServerDatagram, ServerFrame};
 use recado_proto::framing::{FrameSplitter, FrameTooLong};
 use recado_proto::id::LogId;
 use recado_proto::limits::MAX_DATAGRAM;
@@ -23,6 +23,9 @@ use crate::stream::{Stream, StreamModel};
 
 /// How often the server looks for silent paths; as its shell.
 const EXPIRY: Duration = Duration::from_secs(5);
+
+/// How long a client waits before it connects again.
+const RECONNECT: Duration = Duration::from_millis(500);
 
 /// Steps at one moment, after which the world is taken to turn in a circle.
 const MOST_STEPS: usize = 1_000_000;
@@ -73,6 +76,7 @@ pub(crate) enum Happening {
     Hub(Event),
     Shard(Command),
     Backend(BackendAnswer),
+    Reconnect(usize),
     Expire,
 }
 
@@ -233,6 +237,13 @@ impl World {
                     self.datagram_down(to, &bytes);
                 }
             }
+            Happening::Reconnect(client) => {
+                if self.clients[client].stalled {
+                    self.file(self.now + RECONNECT, Happening::Reconnect(client));
+                } else if self.clients[client].session.is_none() {
+                    self.connect(client);
+                }
+            }
             Happening::Expire => {
                 let events = self.server.expire(self.now);
                 self.tell_hub(events);
@@ -331,7 +342,18 @@ impl World {
                         let taken = client.core.handle_command(self.now, Ask::Take(*receipt));
                         taken.expect("a receipt is taken at any time");
                     }
+                    let lost = match &event {
+                        Told::Closed { code, .. } if *code != Some(ClosingCode::TakenOver) => {
+                            client.session.take()
+                        }
+                        _ => None,
+                    };
                     client.see(self.now, event, carrier);
+                    if let Some(session) = lost {
+                        self.wires.remove(&session);
+                        self.hub(Event::Disconnected { session });
+                        self.file(self.now + RECONNECT, Happening::Reconnect(index));
+                    }
                 }
                 Wish::Commit(writes) => self.clients[index].commit(writes),
                 Wish::Restart(_) => unreachable!("nobody's database is an old copy"),
