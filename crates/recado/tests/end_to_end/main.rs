@@ -4,6 +4,7 @@
 mod common;
 
 mod calculator;
+mod campaign;
 mod class;
 mod command_line;
 mod curl;

@@ -15,7 +15,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 pub(crate) use browser::Browser;
-pub(crate) use home::Home;
+pub(crate) use home::{Home, copy_folder};
 pub(crate) use lines::{Lines, Transcript};
 pub(crate) use network::Network;
 pub(crate) use person::{Bot, Person};
@@ -23,7 +23,7 @@ pub(crate) use program::{Ended, Killed, Program, run, run_with};
 pub(crate) use proxy::{Datagram, Proxy, Wire};
 pub(crate) use raw::{RawChat, RawIdentity, hello, tls};
 pub(crate) use rough_link::RoughLink;
-pub(crate) use server::Server;
+pub(crate) use server::{Ready, Server};
 
 /// How long anything may take. Never reached where things go well, on a loaded machine neither.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -45,4 +45,10 @@ pub(crate) fn skip(test: &str, reason: &str) {
     io::stderr().write_all(line.as_bytes()).unwrap();
     let ci = std::env::var("CI");
     assert_ne!(ci.as_deref(), Ok("true"), "CI must run {test}: {reason}");
+}
+
+/// Says what a test found, for whoever reads.
+pub(crate) fn report(found: &str) {
+    let line = format!("found: {found}\n");
+    io::stderr().write_all(line.as_bytes()).unwrap();
 }

@@ -84,6 +84,11 @@ impl Program {
         kill(self.pid(), signal).unwrap();
     }
 
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.0.try_wait().unwrap().is_some()
+    }
+
     /// Waits for its end, and gives the code and what was not read of its output.
     #[track_caller]
     pub(crate) fn end(&mut self) -> Ended {

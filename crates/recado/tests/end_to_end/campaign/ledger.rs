@@ -1,0 +1,175 @@
+//! What was entered, what was promised, and what came.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+/// A message, by the text that is also its reference: `alice-bob-7`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Message {
+    pub(super) from: String,
+    pub(super) to: String,
+    pub(super) number: u64,
+}
+
+impl Message {
+    pub(super) fn text(&self) -> String {
+        format!("{}-{}-{}", self.from, self.to, self.number)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('-');
+        Some(Self {
+            from: parts.next()?.to_owned(),
+            to: parts.next()?.to_owned(),
+            number: parts.next()?.parse().ok()?,
+        })
+    }
+}
+
+/// How far a promise went.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Promise {
+    Entered,
+    Queued,
+    Stored,
+    Delivered,
+}
+
+/// What one person was shown.
+#[derive(Clone, Default, Debug)]
+struct Shown {
+    ids: BTreeSet<String>,
+    /// The highest number of each sender that was shown for the first time.
+    highest: BTreeMap<String, u64>,
+}
+
+/// All of it.
+#[derive(Default, Debug)]
+pub(super) struct Ledger {
+    promises: BTreeMap<Message, Promise>,
+    arrived: BTreeSet<Message>,
+    shown: BTreeMap<String, Shown>,
+    /// What is not owed any more, as its only copy was taken away on purpose.
+    excused: BTreeSet<Message>,
+    /// What went against a promise.
+    pub(super) broken: Vec<String>,
+}
+
+impl Ledger {
+    pub(super) fn enter(&mut self, message: &Message) {
+        self.promises.insert(message.clone(), Promise::Entered);
+    }
+
+    /// Takes an event that a person's program told.
+    pub(super) fn see(&mut self, person: &str, event: &Value) {
+        match event["type"].as_str() {
+            Some("state") => self.see_state(event),
+            Some("private") => self.see_private(person, event),
+            _ => {}
+        }
+    }
+
+    fn see_state(&mut self, event: &Value) {
+        let reference = event["ref"].as_str().unwrap_or_default();
+        let Some(message) = Message::parse(reference) else {
+            return;
+        };
+        let promise = match event["state"].as_str() {
+            Some("queued") => Promise::Queued,
+            Some("stored") => Promise::Stored,
+            Some("delivered") => Promise::Delivered,
+            _ => {
+                self.broken.push(format!("failed: {event}"));
+                return;
+            }
+        };
+        let promised = self.promises.entry(message).or_insert(promise);
+        *promised = (*promised).max(promise);
+    }
+
+    fn see_private(&mut self, person: &str, event: &Value) {
+        let text = event["text"].as_str().unwrap_or_default();
+        let (Some(message), Some(id)) = (Message::parse(text), event["id"].as_str()) else {
+            self.broken.push(format!("nobody said this: {event}"));
+            return;
+        };
+        let shown = self.shown.entry(person.to_owned()).or_default();
+        let is_replayed = event["replayed"] == true;
+        if !shown.ids.insert(id.to_owned()) {
+            if !is_replayed {
+                self.broken.push(format!("shown twice: {event}"));
+            }
+            return;
+        }
+        let highest = shown.highest.entry(message.from.clone()).or_default();
+        if message.number <= *highest {
+            let found = format!("after {highest}: {event}");
+            self.broken.push(found);
+        }
+        *highest = message.number.max(*highest);
+        self.arrived.insert(message);
+    }
+
+    /// How many messages were promised so far, at least so.
+    pub(super) fn promised(&self, least: Promise) -> usize {
+        let promises = self.promises.values();
+        promises.filter(|promise| **promise >= least).count()
+    }
+
+    /// What has not come although it was promised.
+    pub(super) fn missing(&self) -> Vec<(Message, Promise)> {
+        let owed = self.promises.iter().filter(|(message, promise)| {
+            **promise > Promise::Entered
+                && !self.arrived.contains(message)
+                && !self.excused.contains(message)
+        });
+        owed.map(|(message, promise)| (message.clone(), *promise))
+            .collect()
+    }
+
+    /// What of this person's is promised, and not beyond a stage.
+    pub(super) fn of(&self, person: &str, most: Promise) -> BTreeSet<Message> {
+        let of = self.promises.iter();
+        let of = of.filter(|(message, promise)| message.from == person && **promise <= most);
+        of.map(|(message, _)| message.clone()).collect()
+    }
+
+    /// These may be lost.
+    pub(super) fn excuse(&mut self, messages: impl IntoIterator<Item = Message>) {
+        self.excused.extend(messages);
+    }
+
+    /// What a person was shown until now, to be taken up again with an older copy of their database.
+    pub(super) fn remember(&self, person: &str) -> Memory {
+        Memory(self.shown.get(person).cloned().unwrap_or_default())
+    }
+
+    /// A person's database is the older copy: what it does not know may be shown again.
+    pub(super) fn recall(&mut self, person: &str, memory: Memory) {
+        self.shown.insert(person.to_owned(), memory.0);
+    }
+}
+
+/// See [`Ledger::remember`].
+#[derive(Clone, Debug)]
+pub(super) struct Memory(Shown);
+
+/// A ledger that accepts everything proves nothing.
+#[test]
+fn a_broken_promise_is_seen() {
+    let private = |text: &str, id: &str, replayed: bool| {
+        serde_json::json!({"type": "private", "text": text, "id": id, "replayed": replayed})
+    };
+    let mut ledger = Ledger::default();
+    ledger.see("bob", &private("alice-bob-1", "a", false));
+    ledger.see("bob", &private("alice-bob-1", "a", true));
+    ledger.see("bob", &private("alice-bob-3", "c", false));
+    assert!(ledger.broken.is_empty(), "{:?}", ledger.broken);
+    ledger.see("bob", &private("alice-bob-3", "c", false));
+    ledger.see("bob", &private("alice-bob-2", "b", false));
+    assert_eq!(ledger.broken.len(), 2, "{:?}", ledger.broken);
+    let state = serde_json::json!({"type": "state", "ref": "alice-bob-9", "state": "stored"});
+    ledger.see("alice", &state);
+    assert_eq!(ledger.missing().len(), 1);
+}

@@ -1,0 +1,135 @@
+//! Random kills, restarts, older copies and senders that never come back.
+
+use recado_sim::Random;
+
+use super::*;
+use ledger::Memory;
+
+/// Messages entered at once: more than a session may have under way, now and then.
+const BURST: u64 = 300;
+
+/// An older copy of somebody's folder.
+struct Backup {
+    copy: crate::common::Home,
+    memory: Memory,
+    /// What was promised then.
+    promised: std::collections::BTreeSet<ledger::Message>,
+}
+
+#[test]
+fn random_kills_lose_double_and_reorder_nothing() {
+    let (time, seed) = plan(20);
+    let found = run(time, seed);
+    assert_eq!(found, Ok(()), "RECADO_CAMPAIGN_SEED={seed}");
+}
+
+fn run(time: Duration, seed: u64) -> Result<(), String> {
+    let mut random = Random::new(seed);
+    // Older copies of people's databases, or of the server's: one or the other.
+    let copies_people = seed % 2 == 0;
+    let mut campaign = Campaign::begin(&["alice", "bob", "carol"]);
+    let mut backups: Vec<Option<Backup>> = vec![None, None, None];
+    let mut server_backup: Option<crate::common::Home> = None;
+    let mut passing = 0;
+    let (begin, mut kills, mut restores) = (Instant::now(), 0, 0);
+    while begin.elapsed() < time {
+        let who = random.below(3) as usize;
+        let to = ["alice", "bob", "carol"][random.below(3) as usize];
+        let count = match random.below(40) {
+            0 => BURST,
+            1..8 => 20,
+            _ => 1,
+        };
+        match random.below(100) {
+            0..70 => {
+                let person = &mut campaign.people[who];
+                for _ in 0..if person.is_running() { count } else { 0 } {
+                    person.say(to, &mut campaign.ledger);
+                }
+            }
+            70..80 if campaign.people[who].is_running() => {
+                campaign.people[who].kill(&mut campaign.ledger);
+                kills += 1;
+            }
+            80..84 if campaign.server.is_running() => {
+                campaign.server.kill();
+                kills += 1;
+            }
+            // Whoever is away for a moment may be copied, or become their copy.
+            84..86 if copies_people && !campaign.people[who].is_running() => {
+                let person = &campaign.people[who];
+                backups[who] = Some(Backup {
+                    copy: person.home.copy(),
+                    memory: campaign.ledger.remember(&person.name),
+                    promised: campaign.ledger.of(&person.name, Promise::Delivered),
+                });
+            }
+            86 if !campaign.people[who].is_running() => {
+                if let Some(backup) = &backups[who] {
+                    let person = &campaign.people[who];
+                    // What only the newer copy knew is gone with it.
+                    let queued = campaign.ledger.of(&person.name, Promise::Queued);
+                    let lost: Vec<_> = queued.difference(&backup.promised).cloned().collect();
+                    campaign.ledger.excuse(lost);
+                    campaign.ledger.recall(&person.name, backup.memory.clone());
+                    replace_folder(backup.copy.path(), person.home.path());
+                    restores += 1;
+                }
+            }
+            87 if !copies_people && !campaign.server.is_running() => {
+                let copy = crate::common::Home::new();
+                replace_folder(&campaign.server.data(), copy.path());
+                server_backup = Some(copy);
+            }
+            88 if !campaign.server.is_running() => {
+                if let Some(copy) = &server_backup {
+                    replace_folder(copy.path(), &campaign.server.data());
+                    restores += 1;
+                }
+            }
+            // Someone says a few things, is told that they are stored, and never comes back.
+            89 if campaign.server.is_running() && server_backup.is_none() => {
+                passing += 1;
+                pass(&mut campaign, &format!("passer{passing}"), to);
+            }
+            90..100 => campaign.start_all(),
+            _ => {}
+        }
+        std::thread::sleep(Duration::from_millis(random.below(12)));
+        campaign.listen();
+        if !campaign.ledger.broken.is_empty() {
+            break;
+        }
+    }
+    let settled = campaign.settle();
+    let [entered, queued, delivered] = [Promise::Entered, Promise::Queued, Promise::Delivered]
+        .map(|least| campaign.ledger.promised(least));
+    crate::common::report(&format!(
+        "{kills} kills, {restores} restores, {passing} who never came back; {entered} messages \
+         entered, {queued} promised, {delivered} told as delivered"
+    ));
+    settled
+}
+
+/// A sender whose folder is gone once three messages are stored.
+fn pass(campaign: &mut Campaign, name: &str, to: &str) {
+    let mut passer = Actor::new(name);
+    passer.start(&campaign.server.address());
+    let before = campaign.ledger.promised(Promise::Stored);
+    for _ in 0..3 {
+        passer.say(to, &mut campaign.ledger);
+    }
+    let begin = Instant::now();
+    while campaign.ledger.promised(Promise::Stored) < before + 3
+        && begin.elapsed() < Duration::from_secs(5)
+        && !passer.has_ended()
+    {
+        passer.listen(&mut campaign.ledger);
+        campaign.listen();
+        std::thread::sleep(PAUSE);
+    }
+    passer.kill(&mut campaign.ledger);
+    // What was not stored was only here.
+    let unstored = campaign.ledger.of(name, Promise::Queued);
+    campaign.ledger.excuse(unstored);
+}
