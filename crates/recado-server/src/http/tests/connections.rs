@@ -326,7 +326,9 @@ async fn shutdown_closes_what_rests_at_once() {
         }
     }
     // A server that is gone is one that shuts down.
-    let Server { service, shutdown, .. } = Server::new();
+    let Server {
+        service, shutdown, ..
+    } = Server::new();
     let (_stream, io) = tokio::io::duplex(1024);
     let gone = shutdown.subscribe();
     drop(shutdown);
