@@ -10,6 +10,7 @@
 )]
 
 mod cargo;
+mod fuzz;
 mod packages;
 mod python_tool;
 mod stages;
@@ -19,6 +20,8 @@ mod tidy;
 use std::env;
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+use fuzz::Plan;
 
 const USAGE: &str = "\
 recado's own tasks.
@@ -37,6 +40,9 @@ Tasks:
   bench [NAME [OPTION…]]
           Measure recado beside what else one could run, and write docs/benchmarks.md;
           without a name, all of it. `cargo xtask bench --help` names the benchmarks
+  fuzz [TARGET] [--seconds N]
+          Look for inputs for which recado does not keep its word, for a minute or as many
+          seconds a target; installs cargo-fuzz where it is missing
 
 Options:
   -h, --help    Print this text
@@ -62,10 +68,21 @@ fn main() -> ExitCode {
         }
         ["test"] => match root() {
             Some(root) => stages::run(&root),
-            None => {
-                eprintln!("error: start it as `cargo xtask test`");
+            None => not_started_by_cargo(),
+        },
+        ["fuzz", ref plan @ ..] => match (Plan::parse(plan), root()) {
+            (Err(error), _) => {
+                eprintln!("error: {error:#}\n\n{USAGE}");
                 ExitCode::from(2)
             }
+            (Ok(plan), Some(root)) => match plan.run(&root) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => {
+                    eprintln!("error: {error:#}");
+                    ExitCode::FAILURE
+                }
+            },
+            (Ok(_), None) => not_started_by_cargo(),
         },
         [] => {
             eprint!("{USAGE}");
@@ -76,6 +93,11 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+fn not_started_by_cargo() -> ExitCode {
+    eprintln!("error: start it as `cargo xtask TASK`");
+    ExitCode::from(2)
 }
 
 /// The workspace's folder, if `cargo xtask` has started us.

@@ -87,8 +87,16 @@ impl<K: Ord + Clone> Buckets<K> {
     /// How long until there will be one. Where more keys are busy than are remembered, a new one waits
     /// for its turn like an empty bucket: a flood of addresses cannot make the limit forget.
     pub fn take(&mut self, now: Duration, key: &K) -> Result<(), Duration> {
+        self.take_many(now, key, 1)
+    }
+
+    /// Takes several of the key's tokens together, or none of them.
+    ///
+    /// # Errors
+    /// How long until there will be as many; as in [`Self::take`].
+    pub fn take_many(&mut self, now: Duration, key: &K, tokens: u32) -> Result<(), Duration> {
         if let Some(bucket) = self.buckets.get_mut(key) {
-            return bucket.take(now, &self.config);
+            return bucket.take_many(now, &self.config, tokens);
         }
         if self.buckets.len() >= self.most {
             self.buckets.retain(|_, bucket| bucket.full_at > now);
@@ -97,7 +105,7 @@ impl<K: Ord + Clone> Buckets<K> {
             return Err(self.config.interval);
         }
         let mut bucket = Bucket::default();
-        let taken = bucket.take(now, &self.config);
+        let taken = bucket.take_many(now, &self.config, tokens);
         self.buckets.insert(key.clone(), bucket);
         taken
     }
@@ -155,5 +163,7 @@ mod tests {
             Ok(()),
             "b is full again and forgotten"
         );
+        assert_eq!(buckets.take_many(at(200), &"a", 3), Err(at(100)));
+        assert_eq!(buckets.take_many(at(200), &"a", 2), Ok(()));
     }
 }

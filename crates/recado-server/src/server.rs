@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use crate::addresses;
 use crate::backend::{Backend, BackendError};
 use crate::data_folder::{DataFolder, DataFolderError};
-use crate::http::{HttpConfig, HttpService};
+use crate::http::{HttpConfig, HttpService, TrustedProxy};
 use crate::hub_task::{EVENT_QUEUE, HubTask, ShellEvent};
 use crate::identity::{IdentityError, ServerIdentity};
 use crate::net::listen::{self, Bound, Listen, ListenError, PortFallback};
@@ -52,6 +52,8 @@ pub struct ServerConfig {
     pub hosts: Vec<String>,
     /// Who may register a new name.
     pub registration: Registration,
+    /// Proxies whose word on whom they speak for is taken.
+    pub trusted_proxies: Vec<TrustedProxy>,
 }
 
 /// A server that cannot start.
@@ -169,7 +171,11 @@ impl Server {
 
         let tls = Arc::new(ArcSwap::from_pointee(generation));
         let root_pem: Arc<str> = identity.root_pem().into();
-        let http = HttpService::new(HttpConfig::default(), Arc::new(move || root_pem.clone()));
+        let http = HttpConfig {
+            trusted_proxies: config.trusted_proxies,
+            ..HttpConfig::default()
+        };
+        let http = HttpService::new(http, Arc::new(move || root_pem.clone()));
         let acceptor = Acceptor::new(
             tls.clone(),
             http,

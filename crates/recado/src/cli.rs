@@ -7,6 +7,7 @@ use clap::{Arg, ArgAction, Args, Parser, Subcommand, ValueEnum};
 use recado_client::address::ServerAddress;
 use recado_proto::fingerprint::Fingerprint;
 use recado_server::Listen;
+use recado_server::http::TrustedProxy;
 
 use crate::i18n::Language;
 
@@ -95,6 +96,13 @@ pub(crate) struct Serve {
     pub(crate) registration: Registration,
     #[arg(long, env = "RECADO_HOST", value_name = "NAME", value_delimiter = ',')]
     pub(crate) host: Vec<String>,
+    #[arg(
+        long,
+        env = "RECADO_TRUSTED_PROXY",
+        value_name = "ADDR[/BITS]",
+        value_delimiter = ','
+    )]
+    pub(crate) trusted_proxy: Vec<TrustedProxy>,
     #[arg(
         long,
         env = "RECADO_LOG_FORMAT",

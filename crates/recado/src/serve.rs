@@ -22,6 +22,7 @@ pub(crate) async fn run(context: &Context, arguments: cli::Serve) -> Exit {
             .data_dir
             .unwrap_or_else(|| context.home.join("server")),
         hosts: arguments.host,
+        trusted_proxies: arguments.trusted_proxy,
         registration: match arguments.registration {
             cli::Registration::Lan => recado_server::Registration::Lan,
             cli::Registration::Open => recado_server::Registration::Open,

@@ -4,7 +4,7 @@ use super::Problem;
 use super::metadata::Package;
 
 /// Each crate of ours, and those of ours that it may use, by its tests as well.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("recado-calc", &[]),
     ("recado-proto", &[]),
     ("recado-hub", &["recado-proto"]),
@@ -29,6 +29,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
         "recado-sim",
         &["recado-proto", "recado-hub", "recado-engine"],
     ),
+    ("recado-fuzz", &["recado-calc", "recado-proto"]),
     ("xtask", &[]),
 ];
 

@@ -4,12 +4,13 @@
 //! calculator's own limits, 4 MiB of answers. It computes in slices of a millisecond and lets other
 //! connections have the thread in between, and only so many batches are under way at once.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use hyper::HeaderMap;
 use hyper::body::Incoming;
-use hyper::header::RETRY_AFTER;
+use hyper::header::{HeaderValue, RETRY_AFTER};
 use tokio::time::timeout;
 
 use super::Shared;
@@ -22,6 +23,7 @@ use super::request_body::{self, BodyLimits};
 /// Answers a batch: an array of the same length, each item an answer or a problem.
 pub(super) async fn answer(
     shared: Arc<Shared>,
+    client: IpAddr,
     headers: HeaderMap,
     body: &mut Incoming,
 ) -> Result<Reply, Problem> {
@@ -45,6 +47,7 @@ pub(super) async fn answer(
         let permit = turn(&shared).await?;
         (request_body::read(body, body_limits).await?, permit)
     };
+    shared.rate.take_body(client, body.len())?;
     let items = read_items(utf8(&body, &problem::MALFORMED_JSON)?, limits.batch_items)?;
 
     let mut json = Vec::with_capacity(128 * items.len() + 2);
@@ -93,7 +96,8 @@ async fn turn(shared: &Shared) -> Result<tokio::sync::OwnedSemaphorePermit, Prob
         Ok(Ok(permit)) => Ok(permit),
         Ok(Err(_)) | Err(_) => {
             let detail = "Too many batches are being computed. Repeat the request later.";
-            Err(Problem::new(&problem::BUSY, detail).header(RETRY_AFTER, "5"))
+            Err(Problem::new(&problem::BUSY, detail)
+                .header(RETRY_AFTER, HeaderValue::from_static("5")))
         }
     }
 }

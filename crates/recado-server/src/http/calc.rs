@@ -1,12 +1,15 @@
 //! One calculation, asked in a query or in a body.
 
 use std::io::Write as _;
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use hyper::HeaderMap;
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
+use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 use recado_calc::{Calculation, Operation, calculate};
 
+use super::Shared;
 use super::fields::{Fields, unknown_operation};
 use super::json::{read_fields, write_member, write_string};
 use super::negotiate::Format;
@@ -48,13 +51,19 @@ pub(super) fn answer_query(
 
 /// `POST /v1/calc`.
 pub(super) async fn answer_body(
+    shared: Arc<Shared>,
+    client: IpAddr,
     headers: HeaderMap,
     body: &mut Incoming,
-    limits: BodyLimits,
     format: Format,
 ) -> Result<Reply, Problem> {
+    let limits = BodyLimits {
+        bytes: shared.limits.single_body_bytes,
+        time: shared.limits.body_time,
+    };
     let media_type = media_type(&headers, &[MediaType::Json, MediaType::Form])?;
     let body = request_body::read(body, limits).await?;
+    shared.rate.take_body(client, body.len())?;
     let fields = match media_type {
         MediaType::Json => read_fields(utf8(&body, &problem::MALFORMED_JSON)?)?,
         MediaType::Form => read_form(utf8(&body, &problem::MALFORMED_FORM)?)?,
@@ -161,7 +170,7 @@ pub(super) fn media_type(
     {
         let detail = "The body has a Content-Encoding; send it without one.";
         return Err(Problem::new(&problem::UNSUPPORTED_MEDIA_TYPE, detail)
-            .header(ACCEPT_ENCODING, "identity"));
+            .header(ACCEPT_ENCODING, HeaderValue::from_static("identity")));
     }
     let mut given = headers.get_all(CONTENT_TYPE).iter();
     if let (Some(value), None) = (given.next(), given.next())
@@ -188,5 +197,5 @@ pub(super) fn media_type(
         )
     };
     Err(Problem::new(&problem::UNSUPPORTED_MEDIA_TYPE, detail)
-        .header(ACCEPT_POST.clone(), accept_post))
+        .header(ACCEPT_POST.clone(), HeaderValue::from_static(accept_post)))
 }

@@ -32,7 +32,7 @@ pub(super) async fn serve<IO>(
     let activity = Arc::new(Activity::default());
     let watchdog = Watchdog::new(Arc::clone(&activity), protocol, &shared.limits);
     let io = TokioIo::new(Watched::new(io, protocol, Arc::clone(&activity)));
-    let service = ConnectionService::new(Arc::clone(&shared), activity);
+    let service = ConnectionService::new(Arc::clone(&shared), peer.ip(), activity);
     let limits = &shared.limits;
     let streams = Streams::new(limits.write_time);
     let end = match protocol {

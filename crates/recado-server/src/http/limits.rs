@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use super::rate::TrustedProxy;
+
 /// What the HTTP service is configured with.
 #[derive(Clone, Debug, Default)]
 pub struct HttpConfig {
     /// Sizes, counts and times.
     pub limits: HttpLimits,
+    /// Proxies that say whom they speak for.
+    pub trusted_proxies: Vec<TrustedProxy>,
 }
 
 /// A limit as documentation shows it.
@@ -90,6 +94,16 @@ limits! {
         /// How long a batch waits for its turn before it is refused with 503: 64 batches at their worst
         /// take a few seconds.
         pub batch_wait: Duration = Duration::from_secs(10),
+        /// Requests that one IPv4 address or IPv6 /64 may make at once; more are refused with 429. A class of 200 behind
+        /// one address may each load the page, which is four requests, and calculate a few times.
+        pub rate_burst: u32 = 4_000,
+        /// How long until one more may be made. A thousand a second are, at the calculator's worst of 0.1 ms, a tenth of a
+        /// processor.
+        pub rate_interval: Duration = Duration::from_millis(1),
+        /// How many bytes of a body count as one more request. The calculator's worst case takes two KiB of operands.
+        pub rate_body_bytes: usize = 1024,
+        /// How many addresses are counted at a time; where more are busy, new ones wait. They take 8 MiB.
+        pub rate_addresses: usize = 65_536,
         /// HTTP/2: requests under way on one connection; the least that RFC 9113 recommends.
         pub h2_streams: u32 = 100,
         /// HTTP/2: bytes that a client may send on one stream before they are read: a whole single

@@ -34,6 +34,7 @@ mod page;
 mod plain_http;
 mod problem;
 mod query;
+mod rate;
 mod reply;
 mod request_body;
 mod routes;
@@ -49,9 +50,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, watch};
 
 use self::documentation::Documentation;
+use self::rate::RateLimit;
 
 pub use self::limits::{HttpConfig, HttpLimits};
 pub use self::plain_http::plain_http_answer;
+pub use self::rate::{NoNetwork, TrustedProxy};
 
 /// Gives the present root certificate as PEM text, for `GET /root.pem`.
 pub type RootPem = Arc<dyn Fn() -> Arc<str> + Send + Sync>;
@@ -76,6 +79,7 @@ struct Shared {
     limits: HttpLimits,
     /// Made when it is first asked for.
     documentation: OnceLock<Documentation>,
+    rate: RateLimit,
     root_pem: RootPem,
     /// One permit for each batch that holds memory; see [`HttpLimits::batches_at_once`].
     batches: Arc<Semaphore>,
@@ -96,6 +100,7 @@ impl HttpService {
         Self {
             shared: Arc::new(Shared {
                 documentation: OnceLock::new(),
+                rate: RateLimit::new(&config),
                 limits: config.limits,
                 root_pem,
                 batches,

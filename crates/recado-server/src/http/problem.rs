@@ -72,6 +72,8 @@ kinds! {
         "A batch has at most as many items as the member \"limit\" gives. Send it in parts.";
     BATCH_ANSWER_TOO_LARGE = "batch-answer-too-large", 422, "The batch's answer is full",
         "The answers to the batch's earlier items already fill the size that the member \"limit\" gives, in bytes. Send the remaining items in another batch.";
+    TOO_MANY_REQUESTS = "too-many-requests", 429, "Too many requests",
+        "More requests came from one address, or one IPv6 network, than may be made at a time. Repeat the request after the time in the Retry-After header.";
     INTERNAL_ERROR = "internal-error", 500, "The server failed",
         "A defect of the server. The request is not at fault.";
     BUSY = "busy", 503, "The server is busy",
@@ -194,9 +196,9 @@ impl Problem {
     }
 
     /// The same with a header.
-    pub(super) fn header(self, name: HeaderName, value: &'static str) -> Self {
+    pub(super) fn header(self, name: HeaderName, value: HeaderValue) -> Self {
         Self {
-            header: Some(Box::new((name, HeaderValue::from_static(value)))),
+            header: Some(Box::new((name, value))),
             ..self
         }
     }

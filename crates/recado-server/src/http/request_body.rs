@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::HeaderMap;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{CONNECTION, EXPECT};
+use hyper::header::{CONNECTION, EXPECT, HeaderValue};
 use tokio::time::timeout;
 
 use super::problem::{self, Problem};
@@ -35,7 +35,7 @@ pub(super) async fn read(body: &mut Incoming, limits: BodyLimits) -> Result<Byte
             let detail = format!("The body did not arrive within {seconds} seconds.");
             return Err(Problem::new(&problem::BODY_TIMEOUT, detail)
                 .limit("max_body_seconds", seconds)
-                .header(CONNECTION, "close"));
+                .header(CONNECTION, HeaderValue::from_static("close")));
         }
     };
     match whole {
@@ -45,7 +45,7 @@ pub(super) async fn read(body: &mut Incoming, limits: BodyLimits) -> Result<Byte
             let detail = format!("The body is larger than {limit} bytes.");
             Err(Problem::new(&problem::BODY_TOO_LARGE, detail)
                 .limit("max_body_bytes", u64::try_from(limit).unwrap_or(u64::MAX))
-                .header(CONNECTION, "close"))
+                .header(CONNECTION, HeaderValue::from_static("close")))
         }
         Err(Fault::Broken) => Err(Problem::new(
             &problem::MALFORMED_BODY,

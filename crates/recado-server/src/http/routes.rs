@@ -1,10 +1,11 @@
 //! What the service has: its resources, their methods, and who answers.
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{ALLOW, CONTENT_DISPOSITION, CONTENT_LANGUAGE, HOST};
+use hyper::header::{ALLOW, CONTENT_DISPOSITION, CONTENT_LANGUAGE, HOST, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Version};
 
@@ -12,7 +13,7 @@ use super::negotiate::{self, Format, Preferences};
 use super::page::{self, Language};
 use super::problem::{self, KINDS, Problem};
 use super::reply::{CSS, Cache, HTML, JAVASCRIPT, JSON, PEM, PLAIN_TEXT, Reply, SVG};
-use super::request_body::{self, BodyLimits};
+use super::request_body;
 use super::{Shared, batch, calc};
 
 /// What is to be answered.
@@ -140,33 +141,39 @@ impl<'a> Route<'a> {
 /// Answers a request, or begins to. A body that nobody read is read before the answer is given.
 pub(super) fn answer(
     shared: &Arc<Shared>,
+    peer: IpAddr,
     parts: Parts,
     mut body: Incoming,
     preferences: Preferences,
 ) -> Answer {
     let is_unread = request_body::is_unread(&body, &parts.headers);
-    match begin(shared, parts, preferences) {
+    let client = shared.rate.client(peer, &parts.headers);
+    let may_ask = shared.rate.take_request(client);
+    match may_ask.and_then(|()| begin(shared, parts, preferences)) {
         Ok(Begun::Now(reply)) if !is_unread => Answer::Now(Ok(reply)),
         Err(problem) if !is_unread => Answer::Now(Err(problem)),
-        begun => Answer::Later(Box::pin(async move {
-            let answer = match begun {
-                Ok(Begun::Now(reply)) => Ok(reply),
-                Ok(Begun::Calculation(headers, limits, format)) => {
-                    calc::answer_body(headers, &mut body, limits, format).await
+        begun => {
+            let shared = Arc::clone(shared);
+            Answer::Later(Box::pin(async move {
+                let answer = match begun {
+                    Ok(Begun::Now(reply)) => Ok(reply),
+                    Ok(Begun::Calculation(headers, format)) => {
+                        calc::answer_body(shared, client, headers, &mut body, format).await
+                    }
+                    Ok(Begun::Batch(headers)) => {
+                        batch::answer(shared, client, headers, &mut body).await
+                    }
+                    Err(problem) => Err(problem),
+                };
+                // One whose body took too long has had its time.
+                let has_time =
+                    !matches!(&answer, Err(problem) if problem.kind == &problem::BODY_TIMEOUT);
+                if is_unread && has_time && !body.is_end_stream() {
+                    request_body::discard(&mut body).await;
                 }
-                Ok(Begun::Batch(shared, headers)) => {
-                    batch::answer(shared, headers, &mut body).await
-                }
-                Err(problem) => Err(problem),
-            };
-            // One whose body took too long has had its time.
-            let has_time =
-                !matches!(&answer, Err(problem) if problem.kind == &problem::BODY_TIMEOUT);
-            if is_unread && has_time && !body.is_end_stream() {
-                request_body::discard(&mut body).await;
-            }
-            answer
-        })),
+                answer
+            }))
+        }
     }
 }
 
@@ -175,12 +182,12 @@ enum Begun {
     /// To its end.
     Now(Reply),
     /// A calculation is in the body.
-    Calculation(HeaderMap, BodyLimits, Format),
+    Calculation(HeaderMap, Format),
     /// A batch is in the body.
-    Batch(Arc<Shared>, HeaderMap),
+    Batch(HeaderMap),
 }
 
-fn begin(shared: &Arc<Shared>, parts: Parts, preferences: Preferences) -> Result<Begun, Problem> {
+fn begin(shared: &Shared, parts: Parts, preferences: Preferences) -> Result<Begun, Problem> {
     if parts.version == Version::HTTP_11 && parts.headers.get_all(HOST).iter().count() != 1 {
         let detail = "An HTTP/1.1 request needs exactly one Host header.";
         return Err(Problem::new(&problem::BAD_HOST, detail));
@@ -196,18 +203,14 @@ fn begin(shared: &Arc<Shared>, parts: Parts, preferences: Preferences) -> Result
         },
         Route::Calculations if parts.method == Method::POST => {
             refuse_query(&parts)?;
-            let limits = BodyLimits {
-                bytes: shared.limits.single_body_bytes,
-                time: shared.limits.body_time,
-            };
-            return Ok(Begun::Calculation(parts.headers, limits, format()?));
+            return Ok(Begun::Calculation(parts.headers, format()?));
         }
         Route::Batches if parts.method == Method::POST => {
             refuse_query(&parts)?;
             if !preferences.takes_json() {
                 return Err(not_acceptable());
             }
-            return Ok(Begun::Batch(Arc::clone(shared), parts.headers));
+            return Ok(Begun::Batch(parts.headers));
         }
         Route::RootPem if is_get => {
             let pem = (shared.root_pem)();
@@ -258,7 +261,8 @@ fn other_method(route: Route<'_>, method: &Method) -> Result<Reply, Problem> {
         }
         _ => format!("The methods here are {allow}."),
     };
-    Err(Problem::new(&problem::METHOD_NOT_ALLOWED, detail).header(ALLOW, allow))
+    Err(Problem::new(&problem::METHOD_NOT_ALLOWED, detail)
+        .header(ALLOW, HeaderValue::from_static(allow)))
 }
 
 /// What is sent by POST is in the body; parameters beside it would be ignored, so they are refused.

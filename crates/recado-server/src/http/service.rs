@@ -1,6 +1,7 @@
 //! A connection's requests: each is answered, whatever happens, and logged.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,12 +23,17 @@ use super::routes::{self, Answer, Route};
 /// The service of one connection.
 pub(super) struct ConnectionService {
     shared: Arc<Shared>,
+    peer: IpAddr,
     activity: Arc<Activity>,
 }
 
 impl ConnectionService {
-    pub(super) fn new(shared: Arc<Shared>, activity: Arc<Activity>) -> Self {
-        Self { shared, activity }
+    pub(super) fn new(shared: Arc<Shared>, peer: IpAddr, activity: Arc<Activity>) -> Self {
+        Self {
+            shared,
+            peer,
+            activity,
+        }
     }
 }
 
@@ -50,7 +56,7 @@ impl Service<Request<Incoming>> for ConnectionService {
         // Nothing that a panic may have left half done is used again: what is shared is read only,
         // or tokio's.
         let answer = catch_unwind(AssertUnwindSafe(|| {
-            routes::answer(&self.shared, parts, body, preferences)
+            routes::answer(&self.shared, self.peer, parts, body, preferences)
         }));
         match answer {
             Ok(Answer::Now(answer)) => Answering::Done(Some(exchange.finish(answer))),

@@ -244,6 +244,7 @@ help-serve-listen = Where to listen; may be repeated [default: everywhere, port 
 help-serve-data-dir = Where keys and names are kept [default: server/ in recado's folder]
 help-serve-registration = Who may register a new name: lan (from private addresses), open (everyone) or closed (nobody)
 help-serve-host = A public name or address that the certificate is to carry; may be repeated
+help-serve-trusted-proxy = A proxy, or a network of them, whose X-Forwarded-For is believed; may be repeated
 help-serve-log-format = How logs are written: text or json
 help-serve-examples =
     Examples:

@@ -244,6 +244,7 @@ help-serve-listen = Onde escutar; pode ser repetido [padrão: em todo lugar, por
 help-serve-data-dir = Onde ficam chaves e nomes [padrão: server/ na pasta do recado]
 help-serve-registration = Quem pode registrar um nome novo: lan (de endereços privados), open (todos) ou closed (ninguém)
 help-serve-host = Um nome ou endereço público que o certificado deve trazer; pode ser repetido
+help-serve-trusted-proxy = Um proxy, ou uma rede deles, em cujo X-Forwarded-For se confia; pode ser repetido
 help-serve-log-format = Como os registros são escritos: text ou json
 help-serve-examples =
     Exemplos:

@@ -21,7 +21,11 @@ const NUMBER: &str = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$";
 const CANONICAL: &str = r"^-?[0-9]+(\.[0-9]+)?(e[+-][0-9]+)?$";
 
 /// What any request may meet.
-const ANYWHERE: &[&Kind] = &[&problem::BAD_HOST, &problem::INTERNAL_ERROR];
+const ANYWHERE: &[&Kind] = &[
+    &problem::BAD_HOST,
+    &problem::TOO_MANY_REQUESTS,
+    &problem::INTERNAL_ERROR,
+];
 
 /// What a calculation may meet, wherever its parameters come from.
 const CALCULATION: &[&Kind] = &[
@@ -394,7 +398,7 @@ fn responses(good: Value, kinds: impl Iterator<Item = (u16, &'static Kind)>) -> 
             .iter()
             .map(|kind| format!("`{}`: {}.", kind.slug, kind.title))
             .collect();
-        let problem = json!({
+        let mut problem = json!({
             "description": titles.join(" "),
             "content": {
                 PROBLEM_JSON: { "schema": {
@@ -404,6 +408,12 @@ fn responses(good: Value, kinds: impl Iterator<Item = (u16, &'static Kind)>) -> 
                 PLAIN_TEXT: { "schema": { "type": "string" } },
             },
         });
+        if [429, 503].contains(&status) {
+            problem["headers"] = json!({ "Retry-After": {
+                "description": "After how many seconds to repeat the request.",
+                "schema": { "type": "integer", "minimum": 1 },
+            } });
+        }
         responses.insert(status.to_string(), problem);
     }
     responses.into()

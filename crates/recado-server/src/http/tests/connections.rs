@@ -326,7 +326,9 @@ async fn shutdown_closes_what_rests_at_once() {
         }
     }
     // A server that is gone is one that shuts down.
-    let Server { service, shutdown } = Server::new();
+    let Server {
+        service, shutdown, ..
+    } = Server::new();
     let (_stream, io) = tokio::io::duplex(1024);
     let gone = shutdown.subscribe();
     drop(shutdown);
@@ -452,4 +454,69 @@ async fn a_refused_head_has_an_end() {
     let (mut mallory, task) = Server::new().connect(Protocol::Http1);
     mallory.write_all(&[b'x'; 64 * 1024]).await.unwrap();
     assert_eq!(lives(task).await, 10);
+}
+
+/// An HTTP/2 frame.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let mut frame = length[1..].to_vec();
+    frame.extend([kind, flags]);
+    frame.extend(stream.to_be_bytes());
+    frame.extend(payload);
+    frame
+}
+
+/// The error code of the GOAWAY frame that ends a connection.
+async fn goaway(mut stream: DuplexStream) -> u32 {
+    let mut received = Vec::new();
+    stream.read_to_end(&mut received).await.unwrap();
+    let mut rest = received.as_slice();
+    let mut code = None;
+    while let [a, b, c, kind, _, _, _, _, _, tail @ ..] = rest {
+        let length = u32::from_be_bytes([0, *a, *b, *c]) as usize;
+        if *kind == 7 {
+            code = Some(u32::from_be_bytes(tail[4..8].try_into().unwrap()));
+        }
+        rest = &tail[length..];
+    }
+    code.expect("the connection ends with GOAWAY")
+}
+
+#[tokio::test]
+async fn streams_opened_and_reset_at_once_end_the_connection() {
+    const ENHANCE_YOUR_CALM: u32 = 0xb;
+    let (mut mallory, task) = Server::new().connect(Protocol::Http2);
+    let mut flood = [PREFACE, SETTINGS].concat();
+    for stream in (1..2_000).step_by(2) {
+        // GET / over https, from the static table alone (RFC 7541, appendix A), with an authority of one letter.
+        flood.extend(frame(1, 5, stream, b"\x82\x84\x87\x41\x01h"));
+        flood.extend(frame(3, 0, stream, &8u32.to_be_bytes()));
+    }
+    mallory.write_all(&flood).await.unwrap();
+    assert_eq!(goaway(mallory).await, ENHANCE_YOUR_CALM);
+    task.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_head_without_end_ends_the_connection() {
+    const ENHANCE_YOUR_CALM: u32 = 0xb;
+    let (mut mallory, task) = Server::new().connect(Protocol::Http2);
+    mallory
+        .write_all(&[PREFACE, SETTINGS, &frame(1, 1, 1, b"\x82\x84\x87\x41\x01h")].concat())
+        .await
+        .unwrap();
+    // CONTINUATION after CONTINUATION, none of them the last (VU#421644).
+    let more = frame(
+        9,
+        0,
+        1,
+        &[&b"\x40\x01a\x7f\x81\x7e"[..], &[b'a'; 255]].concat(),
+    );
+    for _ in 0..10_000 {
+        if mallory.write_all(&more).await.is_err() {
+            break;
+        }
+    }
+    assert_eq!(goaway(mallory).await, ENHANCE_YOUR_CALM);
+    task.await.unwrap();
 }

@@ -22,6 +22,8 @@ pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A server; its connections are streams in memory.
 pub(super) struct Server {
+    /// Whom connections come from.
+    pub(super) peer: SocketAddr,
     pub(super) service: HttpService,
     pub(super) shutdown: watch::Sender<bool>,
 }
@@ -39,6 +41,7 @@ impl Server {
 
     pub(super) fn of(service: HttpService) -> Self {
         Self {
+            peer: PEER,
             service,
             shutdown: watch::Sender::new(false),
         }
@@ -58,9 +61,10 @@ impl Server {
         let (client, server) = duplex(bytes);
         let service = self.service.clone();
         let shutdown = self.shutdown.clone();
+        let peer = self.peer;
         let task = tokio::spawn(async move {
             service
-                .serve(server, protocol, PEER, shutdown.subscribe())
+                .serve(server, protocol, peer, shutdown.subscribe())
                 .await;
         });
         (client, task)

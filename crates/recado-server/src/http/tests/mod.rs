@@ -5,4 +5,5 @@ mod calculations;
 mod connections;
 mod description;
 mod harness;
+mod rates;
 mod resources;
