@@ -156,6 +156,7 @@ impl Lanes {
             recipient,
             accepted: lane.accepted,
             accepted_id: lane.accepted_id,
+            stored: durable.accepted(),
             settled,
             failures,
         };
