@@ -353,6 +353,7 @@ impl Engine {
                     rejected: self.opener.rejected(),
                 }));
             }
+            Command::Measure => self.link.measure(now),
             Command::Who => {
                 let people = self.people.values().cloned().collect();
                 self.emit(Event::Roster(people));
@@ -649,6 +650,9 @@ impl Engine {
         }
         if step.lost {
             self.send(ClientFrame::DatagramsLost);
+        }
+        if let Some(measured) = step.measured {
+            self.emit(Event::Measured(measured));
         }
     }
 

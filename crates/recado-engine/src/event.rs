@@ -34,6 +34,8 @@ pub enum Command {
     Who,
     /// How datagrams fare: answered by [`Event::LinkReport`].
     Link,
+    /// How many datagrams pass now, found out within some two seconds: answered by [`Event::Measured`].
+    Measure,
     /// A private message has been taken: shown, stored, acted upon.
     Acknowledge(Receipt),
 }
@@ -51,7 +53,7 @@ impl Command {
                 length if length > MAX_TEXT => Err(CommandError::TooLong(length)),
                 _ => Ok(()),
             },
-            Self::Who | Self::Link | Self::Acknowledge(_) => Ok(()),
+            Self::Who | Self::Link | Self::Measure | Self::Acknowledge(_) => Ok(()),
         }
     }
 }
@@ -137,6 +139,8 @@ pub enum Event {
     Link(LinkState),
     /// How datagrams fare.
     LinkReport(LinkReport),
+    /// How many datagrams pass.
+    Measured(LinkMeasurement),
     /// What became of a message of one's own.
     State {
         /// The message.
@@ -190,6 +194,19 @@ pub struct LinkReport {
     pub late: u64,
     /// Datagrams that did not authenticate, or came twice.
     pub rejected: u64,
+}
+
+/// How many datagrams pass: what became of some probes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LinkMeasurement {
+    /// Probes sent.
+    pub sent: usize,
+    /// Those that reached the server.
+    pub heard: usize,
+    /// Those of which the answer came back.
+    pub answered: usize,
+    /// The smoothed round-trip time, where it is known.
+    pub rtt: Option<Duration>,
 }
 
 /// Stands for a private message to be acknowledged. Acknowledging covers all that came before it.

@@ -20,8 +20,10 @@ mod engine;
 mod event;
 mod global_log;
 mod link;
+mod measurement;
 
 pub use engine::{Engine, EngineConfig, Output, Sign, WelcomeError};
 pub use event::{
-    Command, CommandError, Event, Failure, LinkReport, LinkState, Receipt, State, Via,
+    Command, CommandError, Event, Failure, LinkMeasurement, LinkReport, LinkState, Receipt, State,
+    Via,
 };

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
-use recado_engine::{Engine, EngineConfig, Event, Failure, LinkReport, LinkState, State, Via};
+use recado_engine::{
+    Engine, EngineConfig, Event, Failure, LinkMeasurement, LinkReport, LinkState, State, Via,
+};
 use recado_hub::SessionNumber;
 use recado_proto::datagram::EXPORTER_LENGTH;
 use recado_proto::fingerprint::Fingerprint;
@@ -66,6 +68,7 @@ pub(crate) struct Seen {
     pub(crate) roster: Vec<String>,
     pub(crate) presence: Vec<(String, bool)>,
     pub(crate) report: Option<LinkReport>,
+    pub(crate) measured: Option<LinkMeasurement>,
     pub(crate) closed: Vec<Option<ClosingCode>>,
     /// Frames that asked for missing messages.
     pub(crate) requests: usize,
@@ -163,6 +166,7 @@ impl Client {
             Event::Hole { first, last } => seen.holes.push((first, last)),
             Event::Link(link) => seen.links.push((at, link)),
             Event::LinkReport(report) => seen.report = Some(report),
+            Event::Measured(measured) => seen.measured = Some(measured),
             Event::State { id, state } => {
                 let change = StateChange { at, state };
                 seen.states.entry(id).or_default().push(change);

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use recado_engine::{Command, Failure, LinkReport, LinkState, State, Via};
+use recado_engine::{Command, Failure, LinkMeasurement, LinkReport, LinkState, State, Via};
 use recado_hub::{DatagramChecks, Event, SessionNumber};
 use recado_proto::PROTOCOL_VERSION;
 use recado_proto::datagram::{SessionSecret, Side};
@@ -345,6 +345,14 @@ impl World {
     pub fn link(&mut self, name: &str) -> LinkReport {
         self.command(name, Command::Link);
         self.client(name).seen.report.expect("a report at once")
+    }
+
+    /// How many of someone's datagrams pass, as their client measures within some seconds.
+    pub fn measure(&mut self, name: &str) -> LinkMeasurement {
+        self.command(name, Command::Measure);
+        self.run_for(Duration::from_secs(5));
+        let measured = self.client_mut(name).seen.measured.take();
+        measured.expect("a measurement")
     }
 
     /// Whom someone's client takes to be here, by name.
