@@ -252,6 +252,19 @@ fn lock(path: &Path, name: &str) -> Result<File, IdentityError> {
     }
 }
 
+/// The names, in their folded forms, of the identities that have a key at the server with this root.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn names(home: &Home, root: &Fingerprint) -> Result<Vec<String>, HomeError> {
+    let entries = home::entries(&home.identities(root))?;
+    let with_key = entries
+        .iter()
+        .filter(|it| it.path().join(KEY_FILE).exists());
+    let names = with_key.map(|entry| home::unescape(&entry.file_name().to_string_lossy()));
+    Ok(names.collect())
+}
+
 /// The identities kept for a server, by name, locked together: none of them is in use by a process,
 /// and with the folder's exclusive lock none can come to be.
 pub(crate) fn lock_all(home: &Home, root: &Fingerprint) -> Result<Vec<String>, IdentityError> {

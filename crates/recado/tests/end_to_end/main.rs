@@ -7,6 +7,7 @@ mod calculator;
 mod class;
 mod command_line;
 mod curl;
+mod doctor;
 mod endings;
 mod events;
 mod hostile_peers;
