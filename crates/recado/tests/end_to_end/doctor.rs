@@ -92,6 +92,15 @@ fn it_claims_no_name_remembers_no_server_and_takes_no_chat_over() {
     assert!(detail.contains("/link"), "{detail}");
     alice.say_to_all("still here");
     assert_eq!(alice.find("global")["text"], "still here");
+
+    // A name that was refused is none of Bob's: it is not asked for again, not even when it is free.
+    let bob = Home::new();
+    Bot::spawn(&bob, &server.address(), "Alice")
+        .end()
+        .says(5, &[]);
+    let (report, code) = examine(&mut bob.recado(&doctor));
+    assert_eq!(code, 0, "{report}");
+    assert_eq!(checks(&report, "untested"), ["session"]);
 }
 
 #[test]
