@@ -29,6 +29,8 @@ pub struct Identity {
     key: IdentityKey,
     resolver: Arc<SingleCertAndKey>,
     folder: PathBuf,
+    /// Its key was made when it was opened.
+    is_new: bool,
     _lock: File,
 }
 
@@ -44,13 +46,14 @@ impl Identity {
         let folder = home.identity(root, name);
         home::create_folder(&folder)?;
         let lock = lock(&folder.join(LOCK_FILE), name)?;
-        let key = load_or_create(folder.join(KEY_FILE))?;
+        let (key, is_new) = load_or_create(folder.join(KEY_FILE))?;
         let resolver = Arc::new(SingleCertAndKey::from(certify(&key)?));
         Ok(Self {
             name: name.to_owned(),
             key,
             resolver,
             folder,
+            is_new,
             _lock: lock,
         })
     }
@@ -78,6 +81,16 @@ impl Identity {
     /// The folder that holds the key, and whatever else belongs to this identity.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The server gave it no name. A key that was made for that owns nothing, and is not kept: so a key that is there
+    /// means a name that was given.
+    pub(crate) fn refused(&self) {
+        if self.is_new
+            && let Err(error) = std::fs::remove_file(self.folder.join(KEY_FILE))
+        {
+            tracing::debug!(%error, "a key that was refused cannot be removed");
+        }
     }
 
     /// Presents the identity in TLS: a self-signed certificate, of which only the key counts.
@@ -252,6 +265,19 @@ fn lock(path: &Path, name: &str) -> Result<File, IdentityError> {
     }
 }
 
+/// The names, in their folded forms, of the identities that have a key at the server with this root.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn names(home: &Home, root: &Fingerprint) -> Result<Vec<String>, HomeError> {
+    let entries = home::entries(&home.identities(root))?;
+    let with_key = entries
+        .iter()
+        .filter(|it| it.path().join(KEY_FILE).exists());
+    let names = with_key.map(|entry| home::unescape(&entry.file_name().to_string_lossy()));
+    Ok(names.collect())
+}
+
 /// The identities kept for a server, by name, locked together: none of them is in use by a process,
 /// and with the folder's exclusive lock none can come to be.
 pub(crate) fn lock_all(home: &Home, root: &Fingerprint) -> Result<Vec<String>, IdentityError> {
@@ -272,15 +298,17 @@ pub(crate) fn read_key_file(folder: &Path) -> Result<Option<Zeroizing<Vec<u8>>>,
     Ok(home::read(&folder.join(KEY_FILE))?.map(Zeroizing::new))
 }
 
-fn load_or_create(path: PathBuf) -> Result<IdentityKey, IdentityError> {
+/// The key, and whether it is new.
+fn load_or_create(path: PathBuf) -> Result<(IdentityKey, bool), IdentityError> {
     if let Some(content) = home::read(&path)?.map(Zeroizing::new) {
-        return decode(&content).map_err(|fault| IdentityError::Damaged { path, fault });
+        let key = decode(&content).map_err(|fault| IdentityError::Damaged { path, fault })?;
+        return Ok((key, false));
     }
     let mut seed = Zeroizing::new([0u8; 32]);
     rand::fill(seed.as_mut_slice()).map_err(|_| SigningError)?;
     let key = IdentityKey::from_seed(&seed)?;
     home::write_atomically(&path, encode(&seed, &key).as_bytes())?;
-    Ok(key)
+    Ok((key, true))
 }
 
 /// A key file: three lines of text, `recado-identity-key 1`, `private …`, `public …` (base64url).

@@ -14,5 +14,6 @@ pub mod session;
 pub mod trust;
 
 pub use recado_engine::{
-    Command, CommandError, Event, Failure, LinkReport, LinkState, Receipt, State, Via,
+    Command, CommandError, Event, Failure, LinkMeasurement, LinkReport, LinkState, Receipt, State,
+    Via,
 };

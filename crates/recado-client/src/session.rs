@@ -109,7 +109,13 @@ impl Session {
         });
         let welcome = timeout(WELCOME_TIME, greet(&mut stream, &mut incoming, hello));
         let welcome = match welcome.await {
-            Ok(welcome) => welcome?,
+            Ok(Ok(welcome)) => welcome,
+            Ok(Err(error)) => {
+                if let SessionError::Refused(_) = error {
+                    identity.refused();
+                }
+                return Err(error);
+            }
             Err(_) => return Err(SessionError::Lost(io::ErrorKind::TimedOut.into())),
         };
         let key = RemoteKey::from_bytes(identity.public_key());

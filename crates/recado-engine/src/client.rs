@@ -146,10 +146,11 @@ impl Client {
             },
             (Command::Who, Session::Open(engine, _)) => engine.report_people(),
             (Command::Link, Session::Open(engine, _)) => engine.report_link(),
+            (Command::Measure, Session::Open(engine, _)) => engine.measure(now),
             (Command::Block { name, blocked }, Session::Open(engine, _)) => {
                 engine.block(name, blocked);
             }
-            (Command::Who | Command::Link | Command::Block { .. }, _) => {
+            (Command::Who | Command::Link | Command::Measure | Command::Block { .. }, _) => {
                 return Err(CommandError::Away);
             }
         }
@@ -242,7 +243,7 @@ impl Client {
 
     /// Whether the server owes an answer.
     fn is_waiting(&self) -> bool {
-        self.mail.unstored() > 0 || self.unechoed() > 0
+        self.mail.is_waiting() || self.unechoed() > 0
     }
 
     /// Where the session has ended, its last words are kept, and what outlives it.

@@ -251,6 +251,11 @@ impl Engine {
         }));
     }
 
+    /// How many datagrams pass.
+    pub(crate) fn measure(&mut self, now: Duration) {
+        self.link.measure(now);
+    }
+
     /// Who is here.
     pub(crate) fn report_people(&mut self) {
         let people = self.people.values().cloned().collect();
@@ -509,6 +514,9 @@ impl Engine {
         }
         if step.lost {
             self.send(ClientFrame::DatagramsLost);
+        }
+        if let Some(measured) = step.measured {
+            self.emit(Event::Measured(measured));
         }
     }
 

@@ -27,6 +27,8 @@ pub enum Command {
     Who,
     /// How datagrams fare: answered by [`Event::LinkReport`].
     Link,
+    /// How many datagrams pass now, found out within some two seconds: answered by [`Event::Measured`].
+    Measure,
     /// A private message has been taken: shown, or acted upon.
     Take(Receipt),
     /// Refuse someone's messages, or take them again: answered by [`Event::Blocked`].
@@ -52,7 +54,7 @@ impl Command {
         match self {
             Self::Global { text, .. } => check_text(text),
             Self::Block { name, .. } | Self::Trust { name } => check_name(name),
-            Self::Who | Self::Link | Self::Take(_) => Ok(()),
+            Self::Who | Self::Link | Self::Measure | Self::Take(_) => Ok(()),
         }
     }
 }
@@ -194,6 +196,8 @@ pub enum Event {
     Link(LinkState),
     /// How datagrams fare.
     LinkReport(LinkReport),
+    /// How many datagrams pass.
+    Measured(LinkMeasurement),
     /// What became of a message of one's own.
     State {
         /// The message.
@@ -249,6 +253,19 @@ pub struct LinkReport {
     pub late: u64,
     /// Datagrams that did not authenticate, or came twice.
     pub rejected: u64,
+}
+
+/// How many datagrams pass: what became of some probes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LinkMeasurement {
+    /// Probes sent.
+    pub sent: usize,
+    /// Those that reached the server.
+    pub heard: usize,
+    /// Those of which the answer came back.
+    pub answered: usize,
+    /// The smoothed round-trip time, where it is known.
+    pub rtt: Option<Duration>,
 }
 
 /// What carried a message.

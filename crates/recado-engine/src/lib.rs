@@ -24,12 +24,13 @@ mod lasting;
 mod link;
 mod liveness;
 mod mail;
+mod measurement;
 
 pub use client::{Client, ENTRIES_AHEAD, Output};
 pub use engine::WelcomeError;
 pub use event::{
-    Command, CommandError, Event, Failure, LinkReport, LinkState, State, Via, WaitReason,
-    check_name, check_text,
+    Command, CommandError, Event, Failure, LinkMeasurement, LinkReport, LinkState, State, Via,
+    WaitReason, check_name, check_text,
 };
 pub use lasting::{ClientConfig, Sign};
 pub use mail::{

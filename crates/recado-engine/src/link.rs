@@ -11,6 +11,9 @@ use std::time::Duration;
 
 use recado_proto::frame::{Probe, ProbeAnswer};
 
+use crate::event::LinkMeasurement;
+use crate::measurement::{Fate, Measurement};
+
 /// How long both directions are in doubt at the beginning; then messages go over TCP until a later probe passes.
 const FIRST_DOUBT: Duration = Duration::from_secs(1);
 
@@ -116,6 +119,7 @@ pub(crate) struct Link {
     probes: u64,
     answers: u64,
     rtt: Option<Duration>,
+    measurement: Option<Measurement>,
 }
 
 /// What a step of the link asks for.
@@ -127,6 +131,8 @@ pub(crate) struct Step {
     pub(crate) lost: bool,
     /// Ask, by frame, for a datagram.
     pub(crate) ask: bool,
+    /// A measurement is over.
+    pub(crate) measured: Option<LinkMeasurement>,
 }
 
 impl Link {
@@ -155,6 +161,7 @@ impl Link {
             probes: 0,
             answers: 0,
             rtt: None,
+            measurement: None,
         }
     }
 
@@ -186,7 +193,15 @@ impl Link {
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub(crate) fn deadline(&self) -> Duration {
         let doubts = [&self.up, &self.down].into_iter().filter_map(|it| it.doubt);
-        doubts.fold(self.next_probe, |first, doubt| first.min(doubt.until))
+        let measurement = self.measurement.iter().map(Measurement::due);
+        let due = doubts.map(|doubt| doubt.until).chain(measurement);
+        due.fold(self.next_probe, Duration::min)
+    }
+
+    /// Measures how many datagrams pass, beside all else.
+    pub(crate) fn measure(&mut self, now: Duration) {
+        self.measurement
+            .get_or_insert_with(|| Measurement::new(now));
     }
 
     /// Something that went by datagram did not come: probes find out why.
@@ -224,6 +239,22 @@ impl Link {
             step.ask = self.down.passes && self.down.doubt.is_some();
             self.called = 0;
             step.probe = Some(self.probe(now));
+        } else if self
+            .measurement
+            .as_ref()
+            .is_some_and(|it| it.wants_probe(now))
+        {
+            let patience = self.answer_time();
+            let probe = self.make_probe(now, true);
+            if let Some(measurement) = &mut self.measurement {
+                measurement.sent(now, probe.nonce, patience);
+            }
+            step.probe = Some(probe);
+        }
+        let rtt = self.rtt;
+        step.measured = self.measurement.as_ref().and_then(|it| it.result(now, rtt));
+        if step.measured.is_some() {
+            self.measurement = None;
         }
         step
     }
@@ -238,6 +269,9 @@ impl Link {
 
     /// The server says that a probe came.
     pub(crate) fn handle_heard(&mut self, now: Duration, nonce: u64) {
+        if let Some(measurement) = &mut self.measurement {
+            measurement.note(nonce, Fate::Heard);
+        }
         let sent = self.sent.iter().find(|(sent, _)| *sent == nonce);
         if sent.is_some_and(|(_, sent)| self.up.is_evidence(*sent)) {
             self.hear_up(now);
@@ -250,6 +284,9 @@ impl Link {
         if answer.nonce == 0 {
             return None;
         }
+        if let Some(measurement) = &mut self.measurement {
+            measurement.note(answer.nonce, Fate::Answered);
+        }
         let at = self
             .sent
             .iter()
@@ -257,7 +294,7 @@ impl Link {
         // An answer to what was never asked, or was answered before, says nothing of now.
         let (_, sent) = at.and_then(|at| self.sent.remove(at))?;
         self.answers = self.answers.saturating_add(1);
-        self.measure(now.saturating_sub(sent));
+        self.note_round_trip(now.saturating_sub(sent));
         if !(self.up.is_evidence(sent) && self.down.is_evidence(sent)) {
             return None;
         }
@@ -341,6 +378,11 @@ impl Link {
             self.retry
         };
         self.next_probe = now.saturating_add(interval);
+        // A probe that only keeps the way open needs no frame.
+        self.make_probe(now, in_doubt || !open)
+    }
+
+    fn make_probe(&mut self, now: Duration, report: bool) -> Probe {
         self.probes = self.probes.saturating_add(1);
         self.nonce = self.nonce.wrapping_add(1);
         if self.sent.len() >= MAX_REMEMBERED {
@@ -350,12 +392,11 @@ impl Link {
         Probe {
             nonce: self.nonce,
             challenge: self.challenge,
-            // A probe that only keeps the way open needs no frame.
-            report: in_doubt || !open,
+            report,
         }
     }
 
-    fn measure(&mut self, sample: Duration) {
+    fn note_round_trip(&mut self, sample: Duration) {
         self.rtt = Some(match self.rtt {
             None => sample,
             Some(rtt) => rtt

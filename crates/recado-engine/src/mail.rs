@@ -153,9 +153,9 @@ impl Mail {
         self.outgoing.queued()
     }
 
-    /// How many are on their way to the server, and wait for its word.
-    pub(crate) fn unstored(&self) -> usize {
-        self.outgoing.unstored().0
+    /// Whether the server owes an answer.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.outgoing.is_waiting()
     }
 
     /// Takes a frame of its own; gives others back. `restart` draws the id of a new store.

@@ -59,11 +59,8 @@ pub fn is_truthful(world: &mut World, name: &str) -> Result<(), String> {
     if let Some(lie) = world.shown(name).iter().find(lies) {
         return Err(format!("{name}: {lie:?}"));
     }
-    let (mut session, mut newest) = (0, 0);
+    let mut newest = 0;
     for shown in world.shown(name).iter().filter(|it| !it.replayed) {
-        if shown.session != session {
-            (session, newest) = (shown.session, 0);
-        }
         if shown.late != (shown.sequence < newest) {
             return Err(format!("{name}: {shown:?} after {newest}"));
         }
@@ -73,8 +70,8 @@ pub fn is_truthful(world: &mut World, name: &str) -> Result<(), String> {
     let (told, seen) = (
         (report.by_datagram, report.by_frame),
         (
-            world.came_by(name, Via::Udp) as u64,
-            world.came_by(name, Via::Tcp) as u64,
+            world.came_last_by(name, Via::Udp) as u64,
+            world.came_last_by(name, Via::Tcp) as u64,
         ),
     );
     if told != seen {

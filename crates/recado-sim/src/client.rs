@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use recado_engine::{
-    Client as Core, ClientConfig, Event, Failure, LinkReport, LinkState, MailState, State, Via,
-    Write,
+    Client as Core, ClientConfig, Event, Failure, LinkMeasurement, LinkReport, LinkState,
+    MailState, State, Via, Write,
 };
 use recado_hub::SessionNumber;
 use recado_proto::datagram::EXPORTER_LENGTH;
@@ -69,6 +69,7 @@ pub(crate) struct Seen {
     pub(crate) roster: Vec<String>,
     pub(crate) presence: Vec<(String, bool)>,
     pub(crate) report: Option<LinkReport>,
+    pub(crate) measured: Option<LinkMeasurement>,
     pub(crate) closed: Vec<Option<ClosingCode>>,
     /// Frames that asked for missing messages.
     pub(crate) requests: usize,
@@ -94,6 +95,8 @@ pub(crate) struct Client {
     received: BTreeSet<(RemoteKey, MessageId)>,
     /// Under which the core's next deadline is filed.
     pub(crate) deadline: Option<Duration>,
+    /// Comes back when a session ends.
+    pub(crate) stays: bool,
     /// Frames stand still, also in the next session.
     pub(crate) stalled: bool,
     pub(crate) seen: Seen,
@@ -116,6 +119,7 @@ impl Client {
             core: Core::new(config(key, pair.into()), mail(seed)),
             received: BTreeSet::new(),
             deadline: None,
+            stays: true,
             stalled: false,
             seen: Seen::default(),
         }
@@ -172,6 +176,7 @@ impl Client {
             Event::Hole { first, last } => seen.holes.push((first, last)),
             Event::Link(link) => seen.links.push((at, link)),
             Event::LinkReport(report) => seen.report = Some(report),
+            Event::Measured(measured) => seen.measured = Some(measured),
             Event::State { id, state, .. } => {
                 let change = StateChange { at, state };
                 seen.states.entry(id).or_default().push(change);

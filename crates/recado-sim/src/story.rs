@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use recado_engine::{Command, Entry, Failure, LinkReport, LinkState, State, Via};
+use recado_engine::{Command, Entry, Failure, LinkMeasurement, LinkReport, LinkState, State, Via};
 use recado_hub::{DatagramChecks, Event, SessionNumber};
 use recado_proto::PROTOCOL_VERSION;
 use recado_proto::datagram::{SessionSecret, Side};
@@ -26,6 +26,7 @@ impl World {
                 self.meet(name, name, seed)
             }
         };
+        self.clients[index].stays = true;
         self.connect(index);
     }
 
@@ -83,7 +84,10 @@ impl World {
     pub fn leave(&mut self, name: &str) {
         let index = self.index(name);
         let client = &mut self.clients[index];
-        let session = client.session.take().expect("someone who is here");
+        client.stays = false;
+        let Some(session) = client.session.take() else {
+            return;
+        };
         client.secret = None;
         client.core.handle_disconnected("the connection ended");
         self.do_wishes(index, None);
@@ -173,9 +177,10 @@ impl World {
 
     /// Someone's connection stands still, both ways.
     pub fn stall(&mut self, name: &str) {
-        self.client_mut(name).stalled = true;
-        let session = self.session(name);
-        if let Some(wire) = self.wires.get_mut(&session) {
+        let client = self.client_mut(name);
+        client.stalled = true;
+        let session = client.session;
+        if let Some(wire) = session.and_then(|session| self.wires.get_mut(&session)) {
             wire.up.stall();
             wire.down.stall();
         }
@@ -279,6 +284,15 @@ impl World {
             .count()
     }
 
+    /// The same in the last session alone.
+    pub fn came_last_by(&self, name: &str, via: Via) -> usize {
+        let session = self.client(name).sessions;
+        let shown = self.shown(name).iter();
+        shown
+            .filter(|shown| shown.session == session && shown.via == via && !shown.replayed)
+            .count()
+    }
+
     /// What someone was told of a message of theirs.
     pub fn states(&self, name: &str, id: &MessageId) -> Vec<StateChange> {
         let states = &self.client(name).seen.states;
@@ -347,6 +361,14 @@ impl World {
     pub fn link(&mut self, name: &str) -> LinkReport {
         self.command(name, Command::Link);
         self.client(name).seen.report.expect("a report at once")
+    }
+
+    /// How many of someone's datagrams pass, as their client measures within some seconds.
+    pub fn measure(&mut self, name: &str) -> LinkMeasurement {
+        self.command(name, Command::Measure);
+        self.run_for(Duration::from_secs(5));
+        let measured = self.client_mut(name).seen.measured.take();
+        measured.expect("a measurement")
     }
 
     /// Whom someone's client takes to be here, by name.

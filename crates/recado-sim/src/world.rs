@@ -240,9 +240,10 @@ impl World {
                 }
             }
             Happening::Reconnect(client) => {
-                if self.clients[client].stalled {
+                let state = &self.clients[client];
+                if state.stalled {
                     self.file(self.now + RECONNECT, Happening::Reconnect(client));
-                } else if self.clients[client].session.is_none() {
+                } else if state.stays && state.session.is_none() {
                     self.connect(client);
                 }
             }
@@ -322,6 +323,8 @@ impl World {
                 let welcomed = client.core.handle_welcome(self.now, welcome, secret);
                 welcomed.expect("a welcome from the real hub");
             }
+            // It came too late.
+            (Some(_), ServerFrame::Closing(_)) => self.lose(index),
             (Some(_), other) => panic!("{} was not welcomed: {other:?}", client.name),
         }
         self.do_wishes(index, Some(Via::Tcp));
@@ -344,17 +347,11 @@ impl World {
                         let taken = client.core.handle_command(self.now, Ask::Take(*receipt));
                         taken.expect("a receipt is taken at any time");
                     }
-                    let lost = match &event {
-                        Told::Closed { code, .. } if *code != Some(ClosingCode::TakenOver) => {
-                            client.session.take()
-                        }
-                        _ => None,
-                    };
+                    let comes_back = matches!(&event, Told::Closed { code, .. }
+                        if *code != Some(ClosingCode::TakenOver));
                     client.see(self.now, event, carrier);
-                    if let Some(session) = lost {
-                        self.wires.remove(&session);
-                        self.hub(Event::Disconnected { session });
-                        self.file(self.now + RECONNECT, Happening::Reconnect(index));
+                    if comes_back {
+                        self.lose(index);
                     }
                 }
                 Wish::Commit(writes) => self.clients[index].commit(writes),
@@ -371,6 +368,17 @@ impl World {
                 self.deadlines.insert((deadline, index), ());
             }
             client.deadline = deadline;
+        }
+    }
+
+    /// A client's session is over; it comes back after a while.
+    fn lose(&mut self, index: usize) {
+        let client = &mut self.clients[index];
+        client.secret = None;
+        if let Some(session) = client.session.take() {
+            self.wires.remove(&session);
+            self.hub(Event::Disconnected { session });
+            self.file(self.now + RECONNECT, Happening::Reconnect(index));
         }
     }
 

@@ -121,7 +121,6 @@ fn what_is_not_kept_any_more_is_shown_as_a_hole_and_the_rest_is_complete() {
         assert_eq!(check::is_complete(&world, name), Ok(()), "{name}");
         assert_eq!(world.unechoed(name), 0);
     }
-    assert_eq!(world.closed("Bob"), []);
     world.run_for(20 * SECOND);
     world.unblock_up("Bob");
     world.unblock_down("Bob");
@@ -151,9 +150,10 @@ fn frames_that_were_dropped_as_too_many_waited_are_repaired() {
     world.run_for(2 * SECOND);
     assert!(!world.link("Bob").state.down);
     world.stall("Bob");
+    // Less than it takes until the connection counts as dead.
     for _ in 0..3_500 {
         world.say("Alice", "…");
-        world.run_for(Duration::from_millis(10));
+        world.run_for(Duration::from_millis(2));
     }
     let dropped = world.frames_dropped();
     assert!(dropped > 1_000, "{dropped} dropped");

@@ -72,6 +72,7 @@ pub(crate) enum Command {
     Serve(Serve),
     Chat(Chat),
     Calc(Calc),
+    Doctor(Doctor),
     Demo(Demo),
     Trust(Trust),
 }
@@ -160,6 +161,17 @@ pub(crate) struct Calc {
 pub(crate) enum OutputFormat {
     Text,
     Json,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Doctor {
+    #[arg(
+        long,
+        env = "RECADO_OUTPUT",
+        value_name = "FORMAT",
+        default_value = "text"
+    )]
+    pub(crate) output: OutputFormat,
 }
 
 #[derive(Args, Debug)]

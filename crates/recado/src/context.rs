@@ -138,7 +138,7 @@ impl Context {
     }
 
     /// The server to use: as given, or the last one used, or this machine.
-    fn server_address(&self, store: &TrustStore) -> Result<ServerAddress, Exit> {
+    pub(crate) fn server_address(&self, store: &TrustStore) -> Result<ServerAddress, Exit> {
         if let Some(address) = &self.common.server {
             return Ok(address.clone());
         }

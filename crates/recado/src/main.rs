@@ -7,6 +7,7 @@ mod cli;
 mod context;
 mod decimal;
 mod demo;
+mod doctor;
 mod i18n;
 mod serve;
 mod terminal;
@@ -68,6 +69,7 @@ fn run(cli: Cli, language: Language) -> Exit {
             Command::Serve(arguments) => serve::run(&context, arguments).await,
             Command::Chat(arguments) => chat::run(&context, arguments).await,
             Command::Calc(arguments) => calc::run(&context, arguments).await,
+            Command::Doctor(arguments) => doctor::run(&context, arguments).await,
             Command::Demo(arguments) => demo::run(&context, arguments).await,
             Command::Trust(arguments) => trust::run(&context, arguments).await,
         }

@@ -37,7 +37,7 @@ pub struct Trusted {
     pub rung: Rung,
     /// Why its root was pinned, now or earlier.
     pub reason: Reason,
-    /// Since when its root is remembered; `None` if it is so since now.
+    /// Since when its root is remembered; `None` if it is so since now, or is not ([`FirstUse::OnlyLook`]).
     pub since: Option<OffsetDateTime>,
     /// What the person should be told.
     pub notices: Vec<Notice>,
@@ -75,6 +75,8 @@ pub enum FirstUse {
     AcceptNew,
     /// Do not trust it: there is nobody to ask.
     Refuse,
+    /// The same, and remember nothing, also of one that could be trusted: for those who only look.
+    OnlyLook,
 }
 
 /// Asks the person; consumed by the one question there can be.
@@ -100,6 +102,7 @@ impl fmt::Debug for FirstUse {
             Self::Ask(_) => "Ask",
             Self::AcceptNew => "AcceptNew",
             Self::Refuse => "Refuse",
+            Self::OnlyLook => "OnlyLook",
         })
     }
 }
@@ -417,7 +420,9 @@ async fn decide_among(
             Some(pin.pinned_at),
         )),
         None => {
-            remember(store, address, seen, Reason::Given)?;
+            if !matches!(first_use, FirstUse::OnlyLook) {
+                remember(store, address, seen, Reason::Given)?;
+            }
             Ok(trusted(address, seen, Rung::Pinned, Reason::Given, None))
         }
     }
@@ -534,6 +539,7 @@ async fn first_meeting(
     first_use: FirstUse,
 ) -> Result<Trusted, TrustError> {
     let fingerprint = seen.root;
+    let only_looks = matches!(first_use, FirstUse::OnlyLook);
     let (reason, notice) = if address.is_literal_loopback() {
         (
             Reason::Loopback,
@@ -545,7 +551,7 @@ async fn first_meeting(
                 Reason::AcceptedNew,
                 Some(Notice::NewAccepted { fingerprint }),
             ),
-            FirstUse::Refuse => {
+            FirstUse::Refuse | FirstUse::OnlyLook => {
                 return Err(TrustError::Unknown {
                     server: address.to_string(),
                     address: seen.address,
@@ -570,7 +576,9 @@ async fn first_meeting(
             }
         }
     };
-    remember(store, address, &seen, reason)?;
+    if !only_looks {
+        remember(store, address, &seen, reason)?;
+    }
     let mut trusted = trusted(address, &seen, reason.rung(), reason, None);
     trusted.notices.extend(notice);
     Ok(trusted)

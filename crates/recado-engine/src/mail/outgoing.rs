@@ -133,8 +133,17 @@ impl Outgoing {
         self.queued
     }
 
+    /// Whether the server owes an answer.
+    pub(super) fn is_waiting(&self) -> bool {
+        let waits = |lane: &Lane| match lane.phase {
+            Phase::Opening(_) => true,
+            _ => lane.unstored().next().is_some(),
+        };
+        self.lanes.values().any(waits)
+    }
+
     /// What was sent in this session and is not stored: how many, and how many bytes.
-    pub(super) fn unstored(&self) -> (usize, usize) {
+    fn unstored(&self) -> (usize, usize) {
         let lanes = self.lanes.values().flat_map(Lane::unstored);
         lanes.fold((0, 0), |(count, bytes): (usize, usize), own| {
             let bytes = bytes.saturating_add(own.envelope.len());

@@ -216,8 +216,11 @@ impl Face for JsonFace {
                 &format!("a message from {} ({id}) is of a later version", from.name),
                 None,
             ),
-            // Told by other ways.
-            Event::Ready { .. } | Event::State { .. } | Event::Closed { .. } => Ok(()),
+            // Told by other ways, or never asked for.
+            Event::Ready { .. }
+            | Event::State { .. }
+            | Event::Measured(_)
+            | Event::Closed { .. } => Ok(()),
         }
     }
 

@@ -190,7 +190,10 @@ impl Face for PlainFace<'_> {
                 self.hint("chat-unreadable", &[("from", &from)]);
             }
             // Told by other ways.
-            Event::Ready { .. } | Event::State { .. } | Event::Closed { .. } => {}
+            Event::Ready { .. }
+            | Event::State { .. }
+            | Event::Measured(_)
+            | Event::Closed { .. } => {}
         }
         Ok(())
     }

@@ -195,6 +195,32 @@ problem-text-too-long = the number is longer than { $limit } characters
 problem-precision-not-whole = the precision is a whole number from 1 to 1000
 problem-precision-out-of-range = the precision is a whole number from 1 to { $limit }
 
+### Doctor
+
+doctor-ok = ok
+doctor-wrong = WRONG
+doctor-untested = not tested
+doctor-name = name: { $host } is { $addresses }
+doctor-tcp = TCP: { $address } answers
+doctor-tls = TLS 1.3: the server's key is { $fingerprint } ({ $reason })
+doctor-trust-given = as given
+doctor-trust-vouched = vouched for by an authority
+doctor-trust-confirmed = confirmed by you
+doctor-trust-accepted = accepted by --accept-new
+doctor-trust-loopback = of a server on this machine
+doctor-trust-replaced = accepted in the place of another
+doctor-https = HTTPS: 0.1 + 0.2 = 0.3, exactly
+doctor-https-wrong = HTTPS: the server does not calculate 0.1 + 0.2 ({ $cause })
+doctor-session = session: opened under the name { $name }, and closed again
+doctor-session-none = UDP: it needs a session, and nobody on this machine has a name at that server yet. Join once, and repeat:
+doctor-session-in-use = UDP: it needs a session, and the name "{ $name }" is in use on this machine; type /link in its chat
+doctor-session-ended = session: the server ended it, or has said nothing for long; try again
+doctor-udp-up = UDP to the server: { $came } of { $sent } datagrams arrived
+doctor-udp-up-wrong = UDP to the server: none of { $sent } datagrams arrived; TCP takes their place. Let UDP port { $port } pass on the server's machine, and at each firewall on the way:
+doctor-udp-down = UDP from the server: { $back } of { $came } answers came; round trip: { $rtt } ms
+doctor-udp-down-wrong = UDP from the server: none of { $came } answers came; TCP takes their place. Let pass what comes from the server's UDP port { $port }, on this machine and at each firewall on the way:
+doctor-udp-down-untested = UDP from the server: it answers only what arrives
+
 ### Demo
 
 demo-intro = recado, all of it, on this machine: a server and three people, who end by themselves.
@@ -269,6 +295,12 @@ help-calc-examples =
       recado calc add 0.1 0.2
       recado calc post / 1 3 --precision 50
       recado calc
+help-doctor = Examines the link to a server: name, TCP, TLS, HTTPS, UDP
+help-doctor-output = How the result is written: text or json
+help-doctor-examples =
+    Examples:
+      recado doctor
+      recado doctor --server 192.168.1.20:8443 --output json
 help-demo = See all of it at work, on this machine alone
 help-demo-explain = Show, step by step, what carried what, and the sealed bytes
 help-demo-examples =

@@ -195,6 +195,32 @@ problem-text-too-long = o número tem mais de { $limit } caracteres
 problem-precision-not-whole = a precisão é um número inteiro de 1 a 1000
 problem-precision-out-of-range = a precisão é um número inteiro de 1 a { $limit }
 
+### Doutor
+
+doctor-ok = ok
+doctor-wrong = ERRO
+doctor-untested = não testado
+doctor-name = nome: { $host } é { $addresses }
+doctor-tcp = TCP: { $address } atende
+doctor-tls = TLS 1.3: a chave do servidor é { $fingerprint } ({ $reason })
+doctor-trust-given = indicada
+doctor-trust-vouched = garantida por uma autoridade
+doctor-trust-confirmed = confirmada por você
+doctor-trust-accepted = aceita por --accept-new
+doctor-trust-loopback = de um servidor nesta máquina
+doctor-trust-replaced = aceita no lugar de outra
+doctor-https = HTTPS: 0.1 + 0.2 = 0.3, exato
+doctor-https-wrong = HTTPS: o servidor não calcula 0.1 + 0.2 ({ $cause })
+doctor-session = sessão: aberta com o nome { $name }, e fechada outra vez
+doctor-session-none = UDP: exige uma sessão, e ninguém nesta máquina tem um nome nesse servidor ainda. Entre uma vez, e repita:
+doctor-session-in-use = UDP: exige uma sessão, e o nome "{ $name }" está em uso nesta máquina; escreva /link na conversa dele
+doctor-session-ended = sessão: o servidor a terminou, ou não diz nada há muito tempo; tente de novo
+doctor-udp-up = UDP até o servidor: { $came } de { $sent } datagramas chegaram
+doctor-udp-up-wrong = UDP até o servidor: nenhum de { $sent } datagramas chegou; TCP os substitui. Deixe passar a porta UDP { $port } na máquina do servidor, e em cada firewall até lá:
+doctor-udp-down = UDP vindo do servidor: { $back } de { $came } respostas chegaram; ida e volta: { $rtt } ms
+doctor-udp-down-wrong = UDP vindo do servidor: nenhuma de { $came } respostas chegou; TCP as substitui. Deixe passar o que vem da porta UDP { $port } do servidor, nesta máquina e em cada firewall até lá:
+doctor-udp-down-untested = UDP vindo do servidor: ele só responde ao que chega
+
 ### Demonstração
 
 demo-intro = O recado inteiro, nesta máquina: um servidor e três pessoas, que terminam sozinhos.
@@ -269,6 +295,12 @@ help-calc-examples =
       recado calc soma 0,1 0,2
       recado calc post / 1 3 --precision 50
       recado calc
+help-doctor = Examina a ligação com um servidor: nome, TCP, TLS, HTTPS, UDP
+help-doctor-output = Como o resultado é escrito: text ou json
+help-doctor-examples =
+    Exemplos:
+      recado doctor
+      recado doctor --server 192.168.1.20:8443 --output json
 help-demo = Mostra tudo em ação, só nesta máquina
 help-demo-explain = Mostra, passo a passo, o que levou o quê, e os bytes selados
 help-demo-examples =

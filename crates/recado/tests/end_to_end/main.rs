@@ -8,6 +8,7 @@ mod campaign;
 mod class;
 mod command_line;
 mod curl;
+mod doctor;
 mod endings;
 mod events;
 mod hostile_peers;

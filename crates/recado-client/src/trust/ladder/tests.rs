@@ -640,3 +640,23 @@ fn every_error_has_its_exit_code_and_says_what_to_do() {
     assert!(text.contains("127.0.0.1:1: connection refused"), "{text}");
     assert!(text.contains("check that it is running"), "{text}");
 }
+
+#[tokio::test]
+async fn who_only_looks_leaves_nothing_behind() {
+    let school = Authority::new("school");
+    let server = serve(&school).await;
+    let alice = Alice::new();
+    let look = async |host, given| {
+        let typed = format!("{host}:{}", server.address.port());
+        alice
+            .goes_to(&typed, &[&server], given, FirstUse::OnlyLook)
+            .await
+    };
+    let unknown = look("school", None).await.unwrap_err();
+    assert!(matches!(unknown, TrustError::Unknown { .. }), "{unknown}");
+    let given = look("school", Some(school.fingerprint())).await.unwrap();
+    assert_eq!((given.reason, given.since), (Reason::Given, None));
+    let here = look("127.0.0.1", None).await.unwrap();
+    assert_eq!((here.reason, here.since), (Reason::Loopback, None));
+    assert_eq!(alice.pins(), []);
+}

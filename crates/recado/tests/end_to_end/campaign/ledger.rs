@@ -158,9 +158,7 @@ pub(super) struct Memory(Shown);
 /// A ledger that accepts everything proves nothing.
 #[test]
 fn a_broken_promise_is_seen() {
-    let private = |text: &str, id: &str, replayed: bool| {
-        serde_json::json!({"type": "private", "text": text, "id": id, "replayed": replayed})
-    };
+    let private = |text: &str, id: &str, replayed: bool| serde_json::json!({"type": "private", "text": text, "id": id, "replayed": replayed});
     let mut ledger = Ledger::default();
     ledger.see("bob", &private("alice-bob-1", "a", false));
     ledger.see("bob", &private("alice-bob-1", "a", true));

@@ -120,7 +120,10 @@ fn replay(log: &Path, folder: &Path, copy: &Path) -> usize {
         };
         if matches!(name, "rename" | "unlink") {
             let mut paths = arguments.split('"').skip(1).step_by(2).map(unhex_path);
-            let paths: Vec<_> = paths.by_ref().filter_map(|path| inside(&path, folder, copy)).collect();
+            let paths: Vec<_> = paths
+                .by_ref()
+                .filter_map(|path| inside(&path, folder, copy))
+                .collect();
             match paths.as_slice() {
                 [from, to] => {
                     // Names are kept by the journal of the file system, in order.
@@ -152,8 +155,15 @@ fn replay(log: &Path, folder: &Path, copy: &Path) -> usize {
                     .split([',', ')', ' '])
                     .filter_map(|number| number.parse().ok())
                     .collect();
-                let at = if name == "pwrite64" { numbers.get(1).copied() } else { None };
-                pending.entry(path).or_default().push(Change::Write { at, bytes });
+                let at = if name == "pwrite64" {
+                    numbers.get(1).copied()
+                } else {
+                    None
+                };
+                pending
+                    .entry(path)
+                    .or_default()
+                    .push(Change::Write { at, bytes });
             }
             "ftruncate" => {
                 let length = arguments
@@ -183,7 +193,12 @@ fn apply(path: &Path, changes: Vec<Change>) {
     if path.is_dir() {
         return;
     }
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path).unwrap();
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
+        .unwrap();
     for change in changes {
         match change {
             Change::Write { at, bytes } => {
