@@ -36,6 +36,9 @@ const PROBE_INTERVAL: Duration = Duration::from_millis(100);
 /// Bytes read at once.
 const READ_BATCH: usize = 8 * 1024;
 
+/// Bytes of a Ping: the field's number, and the length of nothing.
+const LONGEST_PING: usize = 3;
+
 /// Where recado is.
 #[derive(Clone)]
 pub(super) struct Target {
@@ -85,16 +88,28 @@ impl Chat {
             version_max: PROTOCOL_VERSION,
             name: format!("bench{number}"),
             software: "recado-bench".to_owned(),
+            ticket: None,
         });
         send(&mut stream, hello).await?;
         let mut buffer = vec![0; READ_BATCH];
-        let welcome = welcome(&mut stream, &mut buffer).await?;
+        let mut splitter = FrameSplitter::default();
+        let welcome = welcome(&mut stream, &mut splitter, &mut buffer).await?;
 
         let key = RemoteKey::try_from(key.der_bytes())?;
         let secret = secret(&stream, &welcome, &key)?;
         let confirm = secret.check(Side::Client).as_bytes().to_vec();
         send(&mut stream, ClientFrame::DatagramConfirm(confirm)).await?;
-        tokio::spawn(async move { while matches!(stream.read(&mut buffer).await, Ok(1..)) {} });
+        tokio::spawn(async move {
+            while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+                let bytes = buffer.get(..length).unwrap_or_default();
+                if answer_pings(&mut stream, &mut splitter, bytes)
+                    .await
+                    .is_err()
+                {
+                    break;
+                }
+            }
+        });
         let (sealer, opener) = secret.into_pair(Side::Client, welcome.connection);
         let mut chat = Self {
             server: target.address,
@@ -176,8 +191,11 @@ async fn send(stream: &mut TlsStream<TcpStream>, frame: ClientFrame) -> Result<(
 }
 
 /// Reads up to the first frame, which decides.
-async fn welcome(stream: &mut TlsStream<TcpStream>, buffer: &mut [u8]) -> Result<Welcome> {
-    let mut splitter = FrameSplitter::default();
+async fn welcome(
+    stream: &mut TlsStream<TcpStream>,
+    splitter: &mut FrameSplitter,
+    buffer: &mut [u8],
+) -> Result<Welcome> {
     let mut first = None;
     while first.is_none() {
         let length = stream.read(buffer).await?;
@@ -194,6 +212,25 @@ async fn welcome(stream: &mut TlsStream<TcpStream>, buffer: &mut [u8]) -> Result
         ServerFrame::Welcome(welcome) => Ok(welcome),
         other => bail!("not welcome: {other:?}"),
     }
+}
+
+/// Answers where the server asks whether this client is there. No other frame is as short, nor looked at.
+async fn answer_pings(
+    stream: &mut TlsStream<TcpStream>,
+    splitter: &mut FrameSplitter,
+    bytes: &[u8],
+) -> Result<()> {
+    let mut pings = 0;
+    splitter.push(bytes, |frame| {
+        if frame.len() <= LONGEST_PING && ServerFrame::decode(frame)? == Some(ServerFrame::Ping) {
+            pings += 1;
+        }
+        Ok::<_, Malformed>(())
+    })?;
+    for _ in 0..pings {
+        send(stream, ClientFrame::Pong).await?;
+    }
+    Ok(())
 }
 
 fn secret(

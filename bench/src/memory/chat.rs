@@ -34,9 +34,13 @@ const INTERVAL: Duration = Duration::from_secs(15);
 /// Bytes read at once.
 const READ_BATCH: usize = 8 * 1024;
 
+/// Bytes of a Ping: the field's number, and the length of nothing.
+const LONGEST_PING: usize = 3;
+
 /// An open session.
 pub(super) struct Session {
     stream: TlsStream<TcpStream>,
+    splitter: FrameSplitter,
     udp: UdpSocket,
     sealer: Sealer,
     opener: Opener,
@@ -64,10 +68,12 @@ impl Session {
             version_max: PROTOCOL_VERSION,
             name: format!("bench{number}"),
             software: "recado-bench".to_owned(),
+            ticket: None,
         });
         send(&mut stream, hello).await?;
         let mut buffer = Box::new([0; READ_BATCH]);
-        let welcome = welcome(&mut stream, &mut buffer[..]).await?;
+        let mut splitter = FrameSplitter::default();
+        let welcome = welcome(&mut stream, &mut splitter, &mut buffer[..]).await?;
 
         let key = RemoteKey::try_from(key.der_bytes())?;
         let secret = secret(&stream, &welcome, &key)?;
@@ -78,6 +84,7 @@ impl Session {
         let (sealer, opener) = secret.into_pair(Side::Client, welcome.connection);
         let mut session = Self {
             stream,
+            splitter,
             udp,
             sealer,
             opener,
@@ -102,7 +109,10 @@ impl Session {
         let mut datagram = [0; MAX_DATAGRAM];
         tokio::select! {
             read = self.stream.read(&mut self.buffer[..]) => {
-                ensure!(read? > 0, "the server closed the session");
+                let length = read?;
+                ensure!(length > 0, "the server closed the session");
+                let bytes = self.buffer.get(..length).unwrap_or_default();
+                answer_pings(&mut self.stream, &mut self.splitter, bytes).await?;
             }
             received = self.udp.recv(&mut datagram) => {
                 let received = datagram.get_mut(..received?).unwrap_or_default();
@@ -156,8 +166,11 @@ async fn send(stream: &mut TlsStream<TcpStream>, frame: ClientFrame) -> Result<(
 }
 
 /// Reads up to the first frame, which decides.
-async fn welcome(stream: &mut TlsStream<TcpStream>, buffer: &mut [u8]) -> Result<Welcome> {
-    let mut splitter = FrameSplitter::default();
+async fn welcome(
+    stream: &mut TlsStream<TcpStream>,
+    splitter: &mut FrameSplitter,
+    buffer: &mut [u8],
+) -> Result<Welcome> {
     let mut first = None;
     while first.is_none() {
         let length = stream.read(buffer).await?;
@@ -174,6 +187,25 @@ async fn welcome(stream: &mut TlsStream<TcpStream>, buffer: &mut [u8]) -> Result
         ServerFrame::Welcome(welcome) => Ok(welcome),
         other => bail!("not welcome: {other:?}"),
     }
+}
+
+/// Answers where the server asks whether this client is there. No other frame is as short, nor looked at.
+async fn answer_pings(
+    stream: &mut TlsStream<TcpStream>,
+    splitter: &mut FrameSplitter,
+    bytes: &[u8],
+) -> Result<()> {
+    let mut pings = 0;
+    splitter.push(bytes, |frame| {
+        if frame.len() <= LONGEST_PING && ServerFrame::decode(frame)? == Some(ServerFrame::Ping) {
+            pings += 1;
+        }
+        Ok::<_, Malformed>(())
+    })?;
+    for _ in 0..pings {
+        send(stream, ClientFrame::Pong).await?;
+    }
+    Ok(())
 }
 
 fn secret(

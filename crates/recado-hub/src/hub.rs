@@ -6,25 +6,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use recado_proto::PROTOCOL_VERSION;
-use recado_proto::datagram::{Check, MAX_PLAINTEXT};
+use recado_proto::datagram::MAX_PLAINTEXT;
 use recado_proto::frame::{
-    Acknowledge, ClientFrame, Closing, ClosingCode, FailureCode, GlobalMessage, GlobalRefused,
-    Hello, Outcome, Person, PrivateMessage, Range, RefusalCode, Refused, Roster, ServerDatagram,
-    ServerFrame, Welcome,
+    Block, Blocked, ClientFrame, Closing, ClosingCode, GlobalMessage, GlobalRefused, Hello, Person,
+    Range, RefusalCode, Refused, Roster, ServerDatagram, ServerFrame, Welcome,
 };
-use recado_proto::id::{ConnectionId, LogId, RemoteKey, SessionId};
+use recado_proto::id::{LogId, RemoteKey};
 use recado_proto::limits::MAX_PEOPLE_PER_FRAME;
 use recado_proto::name::{Name, NameKeys};
 
 use crate::admission::{CLAIMS, MAX_CLAIMING_ADDRESSES, Registration, limit_key};
 use crate::backend::{BackendAnswer, BackendRequest, ClaimOutcome};
 use crate::bucket::{Bucket, BucketConfig, Buckets};
+use crate::event::{Event, Output, Outputs, append, encode};
 use crate::global_log::{GlobalLog, Known};
+use crate::lanes::{Lanes, Misuse, PrivateConfig};
+use crate::millis;
 use crate::presence::Changes;
 use crate::roster::RosterParts;
-use crate::session::{
-    Claiming, Connection, Datagrams, Greeting, Inbox, Joined, Session, SessionNumber,
-};
+use crate::session::{Claiming, Connection, Datagrams, Greeting, Joined, Session, SessionNumber};
 
 /// How long a connection may stay silent before its Hello. A phone on a bad line needs a few seconds.
 const GREETING_TIME: Duration = Duration::from_secs(10);
@@ -32,6 +32,15 @@ const GREETING_TIME: Duration = Duration::from_secs(10);
 /// How long after a global message everyone is told how far the log has come. Half of the 500 ms within which a lost
 /// tail is to show: the rest is for the way.
 const HEAD_TIME: Duration = Duration::from_millis(250);
+
+/// How often sessions are looked at that say nothing.
+const LIVENESS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// After how long without a frame a client is asked whether it is there.
+const PING_AFTER: Duration = Duration::from_secs(20);
+
+/// After how long it counts as gone.
+const SILENT_AFTER: Duration = Duration::from_secs(30);
 
 /// Bytes of text that cost one token more: about what a datagram holds.
 const TEXT_PER_TOKEN: usize = 1024;
@@ -45,127 +54,8 @@ pub struct HubConfig {
     pub log: LogId,
     /// What one person may say to everyone.
     pub globals: BucketConfig,
-}
-
-/// The two proofs of a session's datagram keys, derived by the shell from the TLS exporter.
-#[derive(Clone, Copy, Debug)]
-pub struct DatagramChecks {
-    /// What the server sends.
-    pub server: Check,
-    /// What the client must send.
-    pub client: Check,
-}
-
-/// What happens to the hub.
-#[derive(Debug)]
-pub enum Event {
-    /// A TLS handshake with a client certificate is complete.
-    Connected {
-        /// The number of the new session.
-        session: SessionNumber,
-        /// The key that signed the handshake.
-        key: RemoteKey,
-        /// Where it comes from.
-        address: IpAddr,
-        /// Drawn at random by the shell.
-        id: SessionId,
-        /// Drawn at random by the shell.
-        connection: ConnectionId,
-        /// Of the keys derived with these.
-        checks: DatagramChecks,
-    },
-    /// A frame has come.
-    Frame {
-        /// Its session.
-        session: SessionNumber,
-        /// The frame.
-        frame: ClientFrame,
-    },
-    /// Bytes came that are no frame.
-    Malformed {
-        /// Their session.
-        session: SessionNumber,
-        /// What is wrong, for the log and for the client's developer.
-        detail: String,
-    },
-    /// A message for everyone came by datagram.
-    Datagram {
-        /// Its sender.
-        session: SessionNumber,
-        /// The message.
-        message: GlobalMessage,
-    },
-    /// A probe that asks for a report came by datagram.
-    ProbeHeard {
-        /// Its session.
-        session: SessionNumber,
-        /// The probe's.
-        nonce: u64,
-    },
-    /// Datagrams to the session are confirmed to arrive, or not any more.
-    Path {
-        /// The session.
-        session: SessionNumber,
-        /// Whether they arrive.
-        up: bool,
-    },
-    /// More was to be sent than the session's queue holds; the queue has been emptied.
-    TooSlow {
-        /// The session.
-        session: SessionNumber,
-    },
-    /// The connection has ended.
-    Disconnected {
-        /// Its session.
-        session: SessionNumber,
-    },
-    /// Answers of the backend.
-    Backend(Vec<BackendAnswer>),
-    /// The server is to stop: everyone is told, and nobody new is let in.
-    Shutdown,
-}
-
-/// What the shell is to do.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Output {
-    /// Send these bytes, which are one or more frames.
-    Send {
-        /// To this session.
-        session: SessionNumber,
-        /// Shared, as many get the same.
-        frames: Arc<[u8]>,
-        /// Dropped where much waits already: global messages give way to what only this session gets.
-        droppable: bool,
-    },
-    /// Close the connection once what was sent has gone out.
-    Close {
-        /// The session, which the hub has forgotten.
-        session: SessionNumber,
-        /// Why, for the log.
-        reason: &'static str,
-    },
-    /// Ask the backend.
-    Backend(BackendRequest),
-    /// Let the session's datagrams begin.
-    OpenDatagrams {
-        /// The session.
-        session: SessionNumber,
-    },
-    /// The session's datagrams do not arrive: its path is to be confirmed anew.
-    DatagramsLost {
-        /// The session.
-        session: SessionNumber,
-    },
-    /// Send a datagram along the session's path, if it is confirmed.
-    ProbeBack {
-        /// The session.
-        session: SessionNumber,
-    },
-    /// Seal this for everyone whose path is confirmed.
-    FanOut {
-        /// The plaintext of a datagram.
-        plaintext: Arc<[u8]>,
-    },
+    /// How much private mail there may be.
+    pub private: PrivateConfig,
 }
 
 /// The server's decisions.
@@ -179,15 +69,18 @@ pub struct Hub {
     greetings: VecDeque<(Duration, SessionNumber)>,
     /// The session that counts now, of each key that is here.
     by_key: BTreeMap<RemoteKey, SessionNumber>,
-    /// The same, by the case-mapped form of the name.
-    by_name: BTreeMap<String, SessionNumber>,
     claims: Buckets<IpAddr>,
     /// Whose tokens sessions took that left before the backend answered.
     abandoned: BTreeMap<SessionNumber, IpAddr>,
     presence: Changes,
     roster: RosterParts,
+    lanes: Lanes,
+    /// When sessions are looked at next, if there are any.
+    liveness_due: Option<Duration>,
     stopping: bool,
-    outputs: VecDeque<Output>,
+    /// The time of the last event.
+    now: Duration,
+    outputs: Outputs,
 }
 
 impl HubConfig {
@@ -204,23 +97,26 @@ impl Hub {
     pub fn new(config: HubConfig) -> Self {
         Self {
             log: GlobalLog::new(config.log),
+            lanes: Lanes::new(config.private),
             config,
             head_due: None,
             sessions: BTreeMap::new(),
             greetings: VecDeque::new(),
             by_key: BTreeMap::new(),
-            by_name: BTreeMap::new(),
             claims: Buckets::new(CLAIMS, MAX_CLAIMING_ADDRESSES),
             abandoned: BTreeMap::new(),
             presence: Changes::default(),
             roster: RosterParts::default(),
+            liveness_due: None,
             stopping: false,
-            outputs: VecDeque::new(),
+            now: Duration::ZERO,
+            outputs: Outputs::default(),
         }
     }
 
     /// Takes an event. Events of sessions that have ended are ignored: they were on their way.
     pub fn handle(&mut self, now: Duration, event: Event) {
+        self.now = now;
         match event {
             Event::Connected {
                 session,
@@ -262,14 +158,13 @@ impl Hub {
             Event::Datagram { session, message } => self.handle_global(now, session, message),
             Event::Path { session, up } => self.handle_path(session, up),
             Event::TooSlow { session } => {
-                self.end(session, FailureCode::ConnectionLost);
+                self.end(session);
                 self.close(session, ClosingCode::TooSlow, "too slow");
             }
-            Event::Disconnected { session } => self.end(session, FailureCode::ConnectionLost),
+            Event::Disconnected { session } => self.end(session),
             Event::Backend(answers) => {
                 for answer in answers {
-                    let BackendAnswer::Claimed { session, outcome } = answer;
-                    self.handle_claimed(session, outcome);
+                    self.handle_answer(answer);
                 }
             }
             Event::Shutdown => self.shut_down(),
@@ -281,15 +176,19 @@ impl Hub {
     pub fn poll_timeout(&self) -> Option<Duration> {
         let greeting = self.greetings.front().map(|(deadline, _)| *deadline);
         let presence = self.presence.deadline();
+        let lanes = self.lanes.deadline(self.now);
         greeting
             .into_iter()
             .chain(presence)
             .chain(self.head_due)
+            .chain(self.liveness_due)
+            .chain([lanes])
             .min()
     }
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Duration) {
+        self.now = now;
         while let Some((deadline, session)) = self.greetings.front().copied()
             && deadline <= now
         {
@@ -302,12 +201,20 @@ impl Hub {
             self.head_due = None;
             self.tell_everyone(ServerFrame::GlobalHead(self.log.sequence()));
         }
+        if self.liveness_due.is_some_and(|due| due <= now) {
+            self.look_for_silence(now);
+        }
+        self.lanes.handle_timeout(now, &mut self.outputs);
         self.tell_presence(now);
     }
 
-    /// What the shell is to do next.
+    /// What the shell is to do next. When all else is done, what has gathered meanwhile is asked of the backend
+    /// together.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        if self.outputs.is_empty() {
+            self.lanes.flush(self.now, &mut self.outputs);
+        }
+        self.outputs.pop()
     }
 
     /// How many people are here.
@@ -331,20 +238,97 @@ impl Hub {
     }
 
     fn handle_frame(&mut self, now: Duration, session: SessionNumber, frame: ClientFrame) {
-        match (self.sessions.remove(&session), frame) {
+        match (self.sessions.get_mut(&session), frame) {
             (None, _) => {}
-            (Some(Session::Greeting(greeting)), ClientFrame::Hello(hello)) => {
-                self.handle_hello(now, session, greeting.connection, hello);
-            }
             (Some(Session::Joined(joined)), frame) => {
-                self.sessions.insert(session, Session::Joined(joined));
+                (joined.heard, joined.pinged) = (now, false);
                 self.handle_joined(now, session, frame);
             }
-            (Some(other), _) => {
-                self.sessions.insert(session, other);
-                self.protocol_error(session, "a frame out of turn");
+            (Some(Session::Greeting(_)), ClientFrame::Hello(hello)) => {
+                if let Some(Session::Greeting(greeting)) = self.sessions.remove(&session) {
+                    self.handle_hello(now, session, greeting.connection, hello);
+                }
+            }
+            (Some(_), _) => self.protocol_error(session, "a frame out of turn"),
+        }
+    }
+
+    fn handle_answer(&mut self, answer: BackendAnswer) {
+        let (now, out) = (self.now, &mut self.outputs);
+        match answer {
+            BackendAnswer::Claimed { session, outcome } => self.handle_claimed(session, outcome),
+            BackendAnswer::LaneOpened {
+                session,
+                handle,
+                outcome,
+            } => {
+                if let Some(Session::Joined(joined)) = self.sessions.get(&session) {
+                    let opened =
+                        self.lanes
+                            .handle_opened(joined.place, session, handle, outcome, out);
+                    self.allow(session, opened);
+                }
+            }
+            BackendAnswer::Committed(result) => self.lanes.handle_committed(now, result, out),
+            BackendAnswer::Fetched { session, result } => {
+                let place = match self.sessions.get(&session) {
+                    Some(Session::Joined(joined)) => Some(joined.place),
+                    _ => None,
+                };
+                self.lanes.handle_fetched(now, session, place, result, out);
+            }
+            BackendAnswer::Blocked {
+                session,
+                name,
+                blocked,
+                sender,
+            } => {
+                let Some(Session::Joined(joined)) = self.sessions.get(&session) else {
+                    return;
+                };
+                if let Some(sender) = &sender {
+                    let owner = &joined.person.key;
+                    self.lanes.handle_blocked(owner, sender, blocked);
+                }
+                let done = sender.is_some();
+                let answer = Blocked {
+                    name,
+                    blocked,
+                    done,
+                };
+                out.send(session, ServerFrame::Blocked(answer));
+            }
+            BackendAnswer::Expired(dropped) => self.lanes.handle_dropped(dropped, out),
+        }
+    }
+
+    /// Ends the session where it did what it must not.
+    fn allow(&mut self, session: SessionNumber, result: Result<(), Misuse>) {
+        if let Err(misuse) = result {
+            self.protocol_error(session, misuse);
+        }
+    }
+
+    /// Asks those who have not been heard for long whether they are there, and lets those go who were asked.
+    fn look_for_silence(&mut self, now: Duration) {
+        let mut silent = Vec::new();
+        for (number, session) in &mut self.sessions {
+            let Session::Joined(joined) = session else {
+                continue;
+            };
+            let silence = now.saturating_sub(joined.heard);
+            if silence >= SILENT_AFTER {
+                silent.push(*number);
+            } else if silence >= PING_AFTER && !std::mem::replace(&mut joined.pinged, true) {
+                self.outputs.send(*number, ServerFrame::Ping);
             }
         }
+        for session in silent {
+            self.end(session);
+            self.close(session, ClosingCode::Silent, "silent");
+        }
+        let anyone = !self.by_key.is_empty();
+        self.liveness_due = anyone.then(|| now.saturating_add(LIVENESS_INTERVAL));
     }
 
     fn handle_hello(
@@ -377,14 +361,13 @@ impl Hub {
         if token.is_ok() && !may_register {
             self.claims.give_back(&limit);
         }
-        self.outputs
-            .push_back(Output::Backend(BackendRequest::Claim {
-                session,
-                keys: name.keys(),
-                name: name.clone(),
-                key: connection.key,
-                may_register,
-            }));
+        self.outputs.ask(BackendRequest::Claim {
+            session,
+            keys: name.keys(),
+            name: name.clone(),
+            key: connection.key,
+            may_register,
+        });
         let claiming = Claiming {
             connection,
             name,
@@ -471,7 +454,7 @@ impl Hub {
         };
         // Only the newest session of a key counts.
         if let Some(older) = self.by_key.get(&person.key).copied() {
-            self.end(older, FailureCode::ConnectionLost);
+            self.end(older);
             self.close(older, ClosingCode::TakenOver, "taken over");
         }
         self.send(
@@ -488,16 +471,17 @@ impl Hub {
         );
         self.by_key.insert(person.key, session);
         self.roster.change(&person.key);
-        if let Some(folded) = folded(&person.name) {
-            self.by_name.insert(folded, session);
-        }
         self.presence.join(person.clone());
         let joined = Joined {
             person,
             datagrams: Datagrams::Unconfirmed(connection.checks),
-            inbox: Inbox::default(),
             globals: Bucket::default(),
+            place: self.lanes.join(session, connection.key),
+            heard: self.now,
+            pinged: false,
         };
+        let look = self.now.saturating_add(LIVENESS_INTERVAL);
+        self.liveness_due.get_or_insert(look);
         self.sessions
             .insert(session, Session::Joined(Box::new(joined)));
         self.send_roster(session);
@@ -524,11 +508,9 @@ impl Hub {
             });
             encode_roster(people.collect(), last)
         });
-        outputs.extend(parts.map(|frames| Output::Send {
-            session,
-            frames,
-            droppable: false,
-        }));
+        for frames in parts {
+            outputs.send_encoded(session, frames, false);
+        }
     }
 
     fn handle_joined(&mut self, now: Duration, session: SessionNumber, frame: ClientFrame) {
@@ -540,7 +522,7 @@ impl Hub {
             ClientFrame::DatagramConfirm(check) => match &joined.datagrams {
                 Datagrams::Unconfirmed(checks) if checks.client.matches(&check) => {
                     joined.datagrams = Datagrams::Keyed;
-                    self.outputs.push_back(Output::OpenDatagrams { session });
+                    self.outputs.push(Output::OpenDatagrams { session });
                 }
                 Datagrams::Unconfirmed(_) => {
                     self.protocol_error(session, "the datagram keys differ");
@@ -549,54 +531,66 @@ impl Hub {
                     self.protocol_error(session, "a second DatagramConfirm");
                 }
             },
+            ClientFrame::OpenLane(open) => {
+                let (sender, to) = (joined.person.key, folded(&open.to));
+                let (place, out) = (&mut joined.place, &mut self.outputs);
+                let opened = self.lanes.open(place, session, sender, open, to, out);
+                self.allow(session, opened);
+            }
             ClientFrame::Private(message) => {
-                let from = joined.person.clone();
-                self.handle_private(session, from, message);
+                let (place, out) = (joined.place, &mut self.outputs);
+                let taken = self.lanes.handle_message(now, place, message, out);
+                self.allow(session, taken);
             }
-            ClientFrame::Acknowledge(Acknowledge { up_to, unreadable }) => {
-                let Some(taken) = joined.inbox.acknowledge(up_to) else {
-                    return self.protocol_error(session, "an acknowledgement of what was not sent");
-                };
-                for waiting in taken {
-                    let result = match unreadable.contains(&waiting.number) {
-                        true => Err(FailureCode::Unreadable),
-                        false => Ok(()),
-                    };
-                    self.tell_outcome(&waiting.sender, waiting.id, result);
-                }
+            ClientFrame::OutcomesNoted(noted) => {
+                let noted = self.lanes.handle_noted(joined.place, noted);
+                self.allow(session, noted);
             }
+            ClientFrame::Acknowledge(acknowledge) => {
+                let taken = self.lanes.handle_acknowledge(joined.place, &acknowledge);
+                self.allow(session, taken);
+            }
+            ClientFrame::Block(block) => {
+                let owner = joined.person.key;
+                self.handle_block(session, owner, block);
+            }
+            ClientFrame::Ping => self.outputs.send(session, ServerFrame::Pong),
+            ClientFrame::Pong => {}
             ClientFrame::Global(message) => self.handle_global(now, session, message),
             ClientFrame::GlobalRequest(ranges) => self.repair(session, &ranges),
             ClientFrame::DatagramProbe => {
                 if matches!(joined.datagrams, Datagrams::Up) {
-                    self.outputs.push_back(Output::ProbeBack { session });
+                    self.outputs.push(Output::ProbeBack { session });
                 }
             }
             ClientFrame::DatagramsLost => {
                 if matches!(joined.datagrams, Datagrams::Up) {
                     joined.datagrams = Datagrams::Keyed;
-                    self.outputs.push_back(Output::DatagramsLost { session });
+                    self.outputs.push(Output::DatagramsLost { session });
                 }
             }
         }
     }
 
-    fn handle_private(&mut self, session: SessionNumber, from: Person, message: PrivateMessage) {
-        let id = message.id;
-        let recipient = folded(&message.to).and_then(|to| self.by_name.get(&to).copied());
-        let joined = recipient.and_then(|number| match self.sessions.get_mut(&number) {
-            Some(Session::Joined(joined)) => Some((number, joined)),
-            _ => None,
-        });
-        let failure = match joined {
-            None => FailureCode::NotConnected,
-            Some((recipient, joined)) => match joined.inbox.take(from, message) {
-                Some(incoming) => return self.send(recipient, ServerFrame::Private(incoming)),
-                None => FailureCode::RecipientBusy,
-            },
-        };
-        let result = Err(failure);
-        self.send(session, ServerFrame::Outcome(Outcome { id, result }));
+    fn handle_block(&mut self, session: SessionNumber, owner: RemoteKey, block: Block) {
+        let Block { name, blocked } = block;
+        match folded(&name) {
+            Some(folded) => self.outputs.ask(BackendRequest::Block {
+                session,
+                owner,
+                name,
+                folded,
+                blocked,
+            }),
+            None => {
+                let answer = Blocked {
+                    name,
+                    blocked,
+                    done: false,
+                };
+                self.outputs.send(session, ServerFrame::Blocked(answer));
+            }
+        }
     }
 
     fn handle_global(&mut self, now: Duration, session: SessionNumber, message: GlobalMessage) {
@@ -611,10 +605,7 @@ impl Hub {
                 let echo = ServerFrame::Global(message.clone());
                 return self.send(session, echo);
             }
-            Known::Gone => {
-                let result = Ok(());
-                return self.send(session, ServerFrame::Outcome(Outcome { id, result }));
-            }
+            Known::Gone => return self.send(session, ServerFrame::GlobalTaken(id)),
         }
         let cost = u32::try_from(message.text.len() / TEXT_PER_TOKEN).unwrap_or(u32::MAX);
         let cost = cost.saturating_add(1);
@@ -629,7 +620,7 @@ impl Hub {
         let by_datagram = plaintext.len() <= MAX_PLAINTEXT;
         if by_datagram {
             let plaintext = plaintext.into();
-            self.outputs.push_back(Output::FanOut { plaintext });
+            self.outputs.push(Output::FanOut { plaintext });
         }
         let frames = encode(ServerFrame::Global(incoming));
         for (number, session) in &self.sessions {
@@ -637,7 +628,7 @@ impl Hub {
                 continue;
             };
             if !(by_datagram && matches!(joined.datagrams, Datagrams::Up)) {
-                self.outputs.push_back(Output::Send {
+                self.outputs.push(Output::Send {
                     session: *number,
                     frames: frames.clone(),
                     droppable: true,
@@ -651,7 +642,7 @@ impl Hub {
         let (found, gone) = self.log.answer(ranges);
         for message in found {
             let frames = encode(ServerFrame::Global(message.clone()));
-            self.outputs.push_back(Output::Send {
+            self.outputs.push(Output::Send {
                 session,
                 frames,
                 droppable: true,
@@ -659,18 +650,6 @@ impl Hub {
         }
         for range in gone {
             self.send(session, ServerFrame::GlobalGone(range));
-        }
-    }
-
-    /// Tells a message's sender what became of it, if they are here.
-    fn tell_outcome(
-        &mut self,
-        sender: &RemoteKey,
-        id: recado_proto::id::MessageId,
-        result: Result<(), FailureCode>,
-    ) {
-        if let Some(session) = self.by_key.get(sender).copied() {
-            self.send(session, ServerFrame::Outcome(Outcome { id, result }));
         }
     }
 
@@ -684,7 +663,7 @@ impl Hub {
         let frames = encode(frame);
         for (number, session) in &self.sessions {
             if matches!(session, Session::Joined(_)) {
-                self.outputs.push_back(Output::Send {
+                self.outputs.push(Output::Send {
                     session: *number,
                     frames: frames.clone(),
                     droppable: false,
@@ -693,8 +672,8 @@ impl Hub {
         }
     }
 
-    /// Forgets a session; what waited for its acknowledgement failed with `code`.
-    fn end(&mut self, session: SessionNumber, code: FailureCode) {
+    /// Forgets a session.
+    fn end(&mut self, session: SessionNumber) {
         let joined = match self.sessions.remove(&session) {
             Some(Session::Joined(joined)) => joined,
             Some(Session::Claiming(claiming)) => {
@@ -706,20 +685,15 @@ impl Hub {
             }
             Some(Session::Greeting(_)) | None => return,
         };
-        let Joined { person, inbox, .. } = *joined;
+        let Joined { person, place, .. } = *joined;
+        self.lanes.leave(place);
         self.by_key.remove(&person.key);
         self.roster.change(&person.key);
-        if let Some(folded) = folded(&person.name) {
-            self.by_name.remove(&folded);
-        }
         self.presence.leave(person);
-        for waiting in inbox.into_waiting() {
-            self.tell_outcome(&waiting.sender, waiting.id, Err(code));
-        }
     }
 
     fn protocol_error(&mut self, session: SessionNumber, detail: &str) {
-        self.end(session, FailureCode::ConnectionLost);
+        self.end(session);
         self.send(
             session,
             ServerFrame::Closing(Closing {
@@ -727,7 +701,7 @@ impl Hub {
                 detail: detail.to_owned(),
             }),
         );
-        self.outputs.push_back(Output::Close {
+        self.outputs.push(Output::Close {
             session,
             reason: "protocol error",
         });
@@ -736,32 +710,29 @@ impl Hub {
     fn refuse(&mut self, session: SessionNumber, refused: Refused) {
         let reason = refused.code.as_str_name();
         self.send(session, ServerFrame::Refused(refused));
-        self.outputs.push_back(Output::Close { session, reason });
+        self.outputs.push(Output::Close { session, reason });
     }
 
     fn close(&mut self, session: SessionNumber, code: ClosingCode, reason: &'static str) {
         let detail = reason.to_owned();
         self.send(session, ServerFrame::Closing(Closing { code, detail }));
-        self.outputs.push_back(Output::Close { session, reason });
+        self.outputs.push(Output::Close { session, reason });
     }
 
     fn shut_down(&mut self) {
         self.stopping = true;
-        let sessions: Vec<_> = std::mem::take(&mut self.sessions).into_keys().collect();
+        let sessions = std::mem::take(&mut self.sessions);
         self.by_key.clear();
-        self.by_name.clear();
-        for session in sessions {
+        for (session, phase) in sessions {
+            if let Session::Joined(joined) = phase {
+                self.lanes.leave(joined.place);
+            }
             self.close(session, ClosingCode::Shutdown, "shutting down");
         }
     }
 
     fn send(&mut self, session: SessionNumber, frame: ServerFrame) {
-        let frames = encode(frame);
-        self.outputs.push_back(Output::Send {
-            session,
-            frames,
-            droppable: false,
-        });
+        self.outputs.send(session, frame);
     }
 }
 
@@ -778,10 +749,6 @@ fn refused(code: RefusalCode) -> Refused {
 fn folded(name: &str) -> Option<String> {
     let folded = NameKeys::of(name).folded;
     (!folded.is_empty()).then_some(folded)
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Frames with so many people, of whom each has room for but some.
@@ -802,20 +769,6 @@ fn encode_roster(people: Vec<Person>, last: bool) -> Arc<[u8]> {
             None => return bytes.into(),
         }
     }
-}
-
-#[expect(
-    clippy::expect_used,
-    reason = "what the server sends is bounded below a frame's length: text by MAX_TEXT, people by MAX_PEOPLE_PER_FRAME"
-)]
-fn append(bytes: &mut Vec<u8>, frame: ServerFrame) {
-    frame.encode(bytes).expect("a frame within its limit");
-}
-
-fn encode(frame: ServerFrame) -> Arc<[u8]> {
-    let mut bytes = Vec::new();
-    append(&mut bytes, frame);
-    bytes.into()
 }
 
 #[cfg(test)]

@@ -19,8 +19,12 @@
 mod admission;
 mod backend;
 mod bucket;
+mod event;
 mod global_log;
 mod hub;
+mod lanes;
+#[cfg(any(test, feature = "memory-backend"))]
+mod memory_backend;
 mod path;
 mod presence;
 mod roster;
@@ -28,8 +32,20 @@ mod session;
 mod shard;
 
 pub use admission::{Registration, limit_key};
-pub use backend::{BackendAnswer, BackendRequest, ClaimOutcome};
+pub use backend::{
+    BackendAnswer, BackendRequest, Body, ClaimOutcome, Dropped, Durable, Fetched, LaneChange,
+    LaneNumber, LaneState, Mail, MailboxState, Mark, OpenOutcome, OpenedLane, Unavailable, Waiting,
+};
 pub use bucket::{Bucket, BucketConfig, Buckets};
-pub use hub::{DatagramChecks, Event, Hub, HubConfig, Output};
+pub use event::{DatagramChecks, Event, Output};
+pub use hub::{Hub, HubConfig};
+pub use lanes::PrivateConfig;
+#[cfg(any(test, feature = "memory-backend"))]
+pub use memory_backend::MemoryBackend;
 pub use session::SessionNumber;
 pub use shard::{FanOut, Received, Shard};
+
+/// As protocol messages carry times.
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -5,10 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use recado_hub::{
-    BackendAnswer, BackendRequest, ClaimOutcome, DatagramChecks, Event, Hub, HubConfig, Output,
-    SessionNumber,
-};
+use recado_hub::{BackendRequest, DatagramChecks, Event, Hub, HubConfig, Output, SessionNumber};
 use recado_proto::datagram::{SessionSecret, Side};
 use recado_proto::id::{ConnectionId, RemoteKey, SessionId};
 use tokio::sync::mpsc;
@@ -206,13 +203,10 @@ impl HubTask {
     }
 
     fn ask_backend(&mut self, request: BackendRequest) {
-        if let Err(BackendRequest::Claim { session, .. }) = self.backend.submit(request) {
-            let answer = BackendAnswer::Claimed {
-                session,
-                outcome: ClaimOutcome::Unavailable,
-            };
+        if let Err(request) = self.backend.submit(request) {
             let now = self.now();
-            self.hub.handle(now, Event::Backend(vec![answer]));
+            self.hub
+                .handle(now, Event::Backend(vec![request.unavailable()]));
         }
     }
 

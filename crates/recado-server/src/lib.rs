@@ -17,6 +17,6 @@ pub use backend::BackendError;
 pub use data_folder::DataFolderError;
 pub use identity::IdentityError;
 pub use net::listen::{Listen, ListenError, PortFallback};
-pub use server::{Server, ServerConfig, StartError, Stop};
+pub use server::{DiskFailed, Server, ServerConfig, StartError, Stop};
 
 pub use recado_hub::Registration;

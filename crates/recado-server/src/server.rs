@@ -2,11 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use recado_hub::{Event, HubConfig, Registration};
+use recado_hub::{Event, HubConfig, PrivateConfig, Registration};
 use recado_proto::fingerprint::Fingerprint;
 use recado_proto::id::LogId;
 use time::OffsetDateTime;
@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::addresses;
-use crate::backend::{Backend, BackendError};
+use crate::backend::{Backend, BackendError, BackendEvent};
 use crate::data_folder::{DataFolder, DataFolderError};
 use crate::http::{HttpConfig, HttpService};
 use crate::hub_task::{EVENT_QUEUE, HubTask, ShellEvent};
@@ -95,6 +95,20 @@ pub struct Server {
     stop: watch::Sender<bool>,
     alive: mpsc::Receiver<()>,
     hub: JoinHandle<()>,
+    /// Why the database cannot be used on.
+    broken: Arc<OnceLock<String>>,
+}
+
+/// The disk failed while the server ran. Nothing was acknowledged that is not on it.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the disk failed under the database in {folder} ({said}); look at the disk, then start the server again: it checks the database first"
+)]
+pub struct DiskFailed {
+    /// The data folder.
+    pub folder: PathBuf,
+    /// What SQLite says.
+    pub said: String,
 }
 
 /// Tells a server to stop. May be cloned.
@@ -144,12 +158,20 @@ impl Server {
                 path: folder.file(DATABASE_FILE),
                 source,
             })?;
-        let answers = events.clone();
-        let backend = Backend::open(&folder.file(DATABASE_FILE), move |answers_now| {
-            // The hub gone, the answers are of no use.
-            let _ = answers.blocking_send(ShellEvent::Hub(Event::Backend(answers_now)));
-        })?;
         let (stop, stopped) = watch::channel(false);
+        let broken = Arc::new(OnceLock::new());
+        let (answers, stop_broken, note_broken) = (events.clone(), stop.clone(), broken.clone());
+        let backend = Backend::open(&folder.file(DATABASE_FILE), move |event| match event {
+            BackendEvent::Answers(now) => {
+                // The hub gone, the answers are of no use.
+                let _ = answers.blocking_send(ShellEvent::Hub(Event::Backend(now)));
+            }
+            BackendEvent::Broken(error) => {
+                tracing::error!(%error, "the database cannot be used on; stopping");
+                let _ = note_broken.set(error.to_string());
+                stop_broken.send_replace(true);
+            }
+        })?;
         let (alive, all_ended) = mpsc::channel(1);
 
         let tcp = listeners
@@ -161,6 +183,7 @@ impl Server {
             registration: config.registration,
             log: LogId::from_bytes(crate::net::random()),
             globals: HubConfig::GLOBALS,
+            private: PrivateConfig::default(),
         };
         let shards =
             Shards::spawn(ports, &events, default_shards()).map_err(StartError::Threads)?;
@@ -192,6 +215,7 @@ impl Server {
             stop,
             alive: all_ended,
             hub,
+            broken,
         })
     }
 
@@ -248,7 +272,10 @@ impl Server {
 
     /// Serves until [`Stop::stop`]; then no connection is accepted any more, everyone is told, and what is under
     /// way is finished, within ten seconds.
-    pub async fn run(self) {
+    ///
+    /// # Errors
+    /// [`DiskFailed`], where that was why it stopped.
+    pub async fn run(self) -> Result<(), DiskFailed> {
         let Self {
             folder,
             renewal,
@@ -256,6 +283,7 @@ impl Server {
             stop,
             mut alive,
             hub,
+            broken,
             ..
         } = self;
         let mut stopped = stop.subscribe();
@@ -274,8 +302,16 @@ impl Server {
         if timeout(DRAIN_TIME, hub).await.is_err() {
             tracing::warn!("the database was left to recover at the next start");
         }
+        let path = folder.path().to_owned();
         drop(folder);
         tracing::info!("stopped");
+        match broken.get() {
+            Some(said) => Err(DiskFailed {
+                folder: path,
+                said: said.clone(),
+            }),
+            None => Ok(()),
+        }
     }
 }
 

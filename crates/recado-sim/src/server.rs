@@ -1,11 +1,11 @@
-//! The server: hub and shard as its shell runs them, and a backend that remembers names.
+//! The server: hub and shard as its shell runs them, and a backend in memory.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use recado_hub::{BackendAnswer, BackendRequest, ClaimOutcome, Event, Hub, SessionNumber, Shard};
+use recado_hub::{Event, Hub, MemoryBackend, SessionNumber, Shard};
 use recado_proto::datagram::{EXPORTER_LENGTH, SessionSecret, Side};
-use recado_proto::id::{ConnectionId, RemoteKey};
+use recado_proto::id::ConnectionId;
 
 use crate::ledger::Ledger;
 
@@ -30,7 +30,8 @@ pub(crate) struct Server {
     /// What the exporter gave, of sessions whose client has not confirmed it.
     pub(crate) secrets: BTreeMap<SessionNumber, ([u8; EXPORTER_LENGTH], ConnectionId)>,
     pub(crate) ledger: Ledger,
-    names: BTreeMap<String, (String, RemoteKey)>,
+    /// What is durable.
+    pub(crate) backend: MemoryBackend,
 }
 
 impl Server {
@@ -40,29 +41,8 @@ impl Server {
             shard,
             secrets: BTreeMap::new(),
             ledger: Ledger::default(),
-            names: BTreeMap::new(),
+            backend: MemoryBackend::default(),
         }
-    }
-
-    /// What the backend says to a request.
-    pub(crate) fn answer(&mut self, request: BackendRequest) -> BackendAnswer {
-        let BackendRequest::Claim {
-            session,
-            name,
-            keys,
-            key,
-            may_register,
-        } = request;
-        let outcome = match self.names.get(&keys.folded) {
-            Some((shown, owner)) if *owner == key => ClaimOutcome::Owned(shown.clone()),
-            Some(_) => ClaimOutcome::Taken,
-            None if !may_register => ClaimOutcome::NotRegistered,
-            None => {
-                self.names.insert(keys.folded, (name.to_string(), key));
-                ClaimOutcome::Registered
-            }
-        };
-        BackendAnswer::Claimed { session, outcome }
     }
 
     /// Does a command; what is to be sent is handed to `send`.

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use recado_engine::{Command as Ask, Event as Told, Output as Wish, Via};
 use recado_hub::{
-    BackendAnswer, BucketConfig, Event, Hub, HubConfig, Output, Registration, SessionNumber, Shard,
+    BackendAnswer, BucketConfig, Event, Hub, HubConfig, Output, PrivateConfig, Registration,
+    SessionNumber, Shard,
 };
 use recado_proto::datagram::SessionSecret;
 use recado_proto::frame::{ClientFrame, ClosingCode, IncomingGlobal, ServerDatagram, ServerFrame};
@@ -142,6 +143,7 @@ impl World {
             registration: Registration::Lan,
             log: LogId::from_bytes(random.bytes()),
             globals: config.globals,
+            private: PrivateConfig::default(),
         });
         let mut world = Self {
             now: Duration::from_secs(1),
@@ -430,7 +432,7 @@ impl World {
                     self.command_shard(Command::Remove(session));
                 }
                 Output::Backend(request) => {
-                    let answer = self.server.answer(request);
+                    let answer = self.server.backend.answer(self.now, request);
                     let at = self.now + self.config.backend;
                     self.file(at, Happening::Backend(answer));
                 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use recado_server::{PortFallback, Server, ServerConfig};
+use recado_server::{DiskFailed, PortFallback, Server, ServerConfig};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -55,14 +55,21 @@ pub(crate) async fn run(context: &Context, arguments: cli::Serve) -> Exit {
     let stop = server.stop();
     let drained = server.run();
     tokio::pin!(drained);
+    let ended = |result: Result<(), DiskFailed>| match result {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            context.complain(&wording::chain(&error));
+            Exit::Failed
+        }
+    };
     tokio::select! {
-        () = &mut drained => return Exit::Done,
+        result = &mut drained => return ended(result),
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
     stop.stop();
     tokio::select! {
-        () = &mut drained => Exit::Done,
+        result = &mut drained => ended(result),
         // Whoever asks twice does not want to wait.
         _ = interrupt.recv() => Exit::Interrupted,
         _ = terminate.recv() => Exit::Interrupted,

@@ -1,19 +1,23 @@
 //! Stories of Alice, Bob and the hub, with a backend that answers at once.
 
+mod private;
+
 use std::net::Ipv4Addr;
 
 use recado_proto::datagram::{EXPORTER_LENGTH, SessionSecret, Side};
-use recado_proto::frame::{Envelope, IncomingGlobal, IncomingPrivate, Presence};
+use recado_proto::frame::{IncomingGlobal, Presence};
 use recado_proto::framing::FrameSplitter;
-use recado_proto::id::{MessageId, Signature};
+use recado_proto::id::{ConnectionId, MessageId, SessionId, Signature};
 
 use super::*;
+use crate::event::DatagramChecks;
+use crate::memory_backend::MemoryBackend;
 
 /// A hub, and what it had the shell do.
 struct Story {
     hub: Hub,
     now: Duration,
-    names: BTreeMap<String, (String, RemoteKey)>,
+    backend: MemoryBackend,
     frames: BTreeMap<SessionNumber, Vec<ServerFrame>>,
     closed: Vec<SessionNumber>,
     opened: Vec<SessionNumber>,
@@ -31,9 +35,10 @@ impl Story {
                 registration,
                 log,
                 globals: HubConfig::GLOBALS,
+                private: PrivateConfig::default(),
             }),
             now: Duration::from_secs(1),
-            names: BTreeMap::new(),
+            backend: MemoryBackend::default(),
             frames: BTreeMap::new(),
             closed: vec![],
             opened: vec![],
@@ -71,7 +76,7 @@ impl Story {
                 }
                 Output::Close { session, .. } => self.closed.push(session),
                 Output::Backend(request) => {
-                    let answer = self.answer(request);
+                    let answer = self.backend.answer(self.now, request);
                     self.hub.handle(self.now, Event::Backend(vec![answer]));
                 }
                 Output::OpenDatagrams { session } => self.opened.push(session),
@@ -83,26 +88,6 @@ impl Story {
                 },
             }
         }
-    }
-
-    fn answer(&mut self, request: BackendRequest) -> BackendAnswer {
-        let BackendRequest::Claim {
-            session,
-            name,
-            keys,
-            key,
-            may_register,
-        } = request;
-        let outcome = match self.names.get(&keys.folded) {
-            Some((shown, owner)) if *owner == key => ClaimOutcome::Owned(shown.clone()),
-            Some(_) => ClaimOutcome::Taken,
-            None if !may_register => ClaimOutcome::NotRegistered,
-            None => {
-                self.names.insert(keys.folded, (name.to_string(), key));
-                ClaimOutcome::Registered
-            }
-        };
-        BackendAnswer::Claimed { session, outcome }
     }
 
     fn connect_from(&mut self, key: u8, address: IpAddr) -> SessionNumber {
@@ -160,15 +145,7 @@ fn hello(name: &str) -> ClientFrame {
         version_max: 1,
         name: name.into(),
         software: "a test".into(),
-    })
-}
-
-fn private(id: u8, to: &str) -> ClientFrame {
-    ClientFrame::Private(PrivateMessage {
-        id: MessageId::from_bytes([id; 16]),
-        to: to.into(),
-        sent_at_ms: 1,
-        envelope: Envelope::Text("Olá, B!".into()).encode(),
+        ticket: None,
     })
 }
 
@@ -179,28 +156,6 @@ fn global(id: u8, text: &str) -> GlobalMessage {
         text: text.into(),
         signature: Signature::from_bytes([0; 64]),
     }
-}
-
-fn acknowledge(up_to: u64) -> ClientFrame {
-    ClientFrame::Acknowledge(Acknowledge {
-        up_to,
-        unreadable: vec![],
-    })
-}
-
-fn outcome(id: u8, result: Result<(), FailureCode>) -> ServerFrame {
-    let id = MessageId::from_bytes([id; 16]);
-    ServerFrame::Outcome(Outcome { id, result })
-}
-
-fn numbers(frames: &[ServerFrame]) -> Vec<(u64, String)> {
-    let incoming = |frame: &ServerFrame| match frame {
-        ServerFrame::Private(IncomingPrivate { number, from, .. }) => {
-            Some((*number, from.name.clone()))
-        }
-        _ => None,
-    };
-    frames.iter().filter_map(incoming).collect()
 }
 
 fn names(people: &[Person]) -> Vec<&str> {
@@ -336,55 +291,6 @@ fn a_class_gets_in_at_once_and_a_flood_of_names_does_not() {
 }
 
 #[test]
-fn a_private_message_is_delivered_when_it_is_acknowledged() {
-    let mut story = Story::begin(Registration::Lan);
-    let (alice, bob) = (story.join("Alice", 1), story.join("Bob", 2));
-    story.frame(alice, private(1, "bob"));
-    story.frame(alice, private(2, "Bob"));
-    let expected = vec![(1, "Alice".to_owned()), (2, "Alice".to_owned())];
-    assert_eq!(numbers(&story.sent(bob)), expected);
-    story.sent(alice);
-    story.frame(bob, acknowledge(1));
-    assert_eq!(story.sent(alice), [outcome(1, Ok(()))]);
-    story.frame(bob, acknowledge(1));
-    assert_eq!(story.sent(alice), []);
-    story.handle(Event::Disconnected { session: bob });
-    assert_eq!(
-        story.sent(alice),
-        [outcome(2, Err(FailureCode::ConnectionLost))]
-    );
-    story.frame(alice, private(3, "Bob"));
-    assert_eq!(
-        story.sent(alice),
-        [outcome(3, Err(FailureCode::NotConnected))]
-    );
-}
-
-#[test]
-fn a_recipient_that_acknowledges_nothing_is_bounded() {
-    let mut story = Story::begin(Registration::Lan);
-    let (alice, bob) = (story.join("Alice", 1), story.join("Bob", 2));
-    story.sent(alice);
-    for _ in 0..recado_proto::limits::MAX_UNACKNOWLEDGED {
-        story.frame(alice, private(1, "Bob"));
-    }
-    assert_eq!(numbers(&story.sent(bob)).len(), 256);
-    story.frame(alice, private(2, "Bob"));
-    assert_eq!(
-        story.sent(alice),
-        [outcome(2, Err(FailureCode::RecipientBusy))]
-    );
-}
-
-#[test]
-fn an_acknowledgement_of_what_was_not_sent_ends_the_session() {
-    let mut story = Story::begin(Registration::Lan);
-    let bob = story.join("Bob", 2);
-    story.frame(bob, acknowledge(1));
-    assert_eq!(story.closed, [bob]);
-}
-
-#[test]
 fn a_global_message_goes_by_datagram_or_by_frame() {
     let mut story = Story::begin(Registration::Lan);
     let (alice, bob) = (story.join("Alice", 1), story.join("Bob", 2));
@@ -442,8 +348,8 @@ fn a_second_session_of_a_key_takes_over() {
     // The end of the old connection changes nothing for the new one.
     story.handle(Event::Disconnected { session: first });
     story.wait(Duration::from_secs(1));
-    story.frame(bob, private(1, "Alice"));
-    assert_eq!(numbers(&story.sent(second)).len(), 1);
+    story.frame(second, ClientFrame::Ping);
+    assert!(story.sent(second).contains(&ServerFrame::Pong));
     assert_eq!(story.hub.people(), 2);
     let told = story.sent(bob);
     let [ServerFrame::Presence(presence)] = told.as_slice() else {
@@ -457,7 +363,7 @@ fn a_second_session_of_a_key_takes_over() {
 fn frames_out_of_turn_end_the_session() {
     let mut story = Story::begin(Registration::Lan);
     let silent = story.connect(1);
-    story.frame(silent, private(1, "Bob"));
+    story.frame(silent, ClientFrame::Ping);
     assert_eq!(story.closed, [silent]);
     story.frame(silent, hello("Alice"));
     assert_eq!(story.hub.people(), 0, "what comes after is ignored");
@@ -507,45 +413,6 @@ fn a_stop_is_told_to_all_and_nobody_comes_in_after() {
         ));
     }
     assert_eq!(story.closed, [alice, late]);
-}
-
-#[test]
-fn what_a_recipient_cannot_read_was_not_delivered() {
-    let mut story = Story::begin(Registration::Lan);
-    let (alice, bob) = (story.join("Alice", 1), story.join("Bob", 2));
-    for id in 1..=3 {
-        story.frame(alice, private(id, "Bob"));
-    }
-    story.sent(alice);
-    let up_to = 3;
-    let unreadable = vec![2];
-    let acknowledge = Acknowledge { up_to, unreadable };
-    story.frame(bob, ClientFrame::Acknowledge(acknowledge));
-    let expected = [
-        outcome(1, Ok(())),
-        outcome(2, Err(FailureCode::Unreadable)),
-        outcome(3, Ok(())),
-    ];
-    assert_eq!(story.sent(alice), expected);
-}
-
-#[test]
-fn who_does_not_keep_up_is_told_and_its_senders_too() {
-    let mut story = Story::begin(Registration::Lan);
-    let (alice, bob) = (story.join("Alice", 1), story.join("Bob", 2));
-    story.frame(alice, private(1, "Bob"));
-    story.sent(alice);
-    story.sent(bob);
-    story.handle(Event::TooSlow { session: bob });
-    let lost = outcome(1, Err(FailureCode::ConnectionLost));
-    assert_eq!(story.sent(alice), [lost]);
-    assert!(matches!(
-        story.sent(bob).as_slice(),
-        [ServerFrame::Closing(Closing {
-            code: ClosingCode::TooSlow,
-            ..
-        })]
-    ));
 }
 
 #[test]

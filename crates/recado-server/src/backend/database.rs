@@ -1,35 +1,47 @@
-//! The SQLite database: opening, migrating, claims.
+//! The SQLite database: opening, migrating, committing.
 
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use recado_hub::{BackendAnswer, BackendRequest, ClaimOutcome};
-use recado_proto::id::RemoteKey;
-use recado_proto::name::{NAME_TABLE_VERSION, Name, NameKeys};
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use recado_hub::{BackendAnswer, BackendRequest, Mark};
+use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior};
 
-use super::BackendError;
+use super::{BackendError, mail, names};
 
 /// Numbered from 1; frozen once released.
 const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
 
+/// Pages in the write-ahead log, about, after which they are moved into the database: 4 MiB.
+const CHECKPOINT_PAGES: usize = 1_000;
+
 /// An open database.
 pub(super) struct Database {
     connection: Connection,
+    /// Seconds that servers of this database had run before this one.
+    ran_before: u64,
+    /// What the database says of that.
+    noted_seconds: u64,
+    /// Pages written since the log was last moved, about.
+    log_pages: usize,
+    /// How far the mailboxes were looked through for what is too old.
+    looked_at: Mark,
 }
 
 impl Database {
-    /// Opens, creates or upgrades the database.
+    /// Opens, creates or upgrades the database; where the last process did not close it, after checking it.
     pub(super) fn open(path: &Path) -> Result<Self, BackendError> {
         let failed = |source| BackendError::Open {
             path: path.to_owned(),
             source,
         };
         let mut connection = Connection::open(path).map_err(failed)?;
-        // FULL: a commit is on the disk when it returns; acknowledgements rest on it.
+        // FULL: a commit is on the disk when it returns; acknowledgements rest on it. The log is moved by
+        // `checkpoint` alone: what SQLite does by itself after a commit, it does again after a failed sync.
         connection
             .execute_batch(
-                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;",
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+                 PRAGMA wal_autocheckpoint = 0;",
             )
             .map_err(failed)?;
         let found: i64 = connection
@@ -49,283 +61,246 @@ impl Database {
         let transaction = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(failed)?;
+        if found > 0 && meta(&transaction, "clean").map_err(failed)?.as_deref() != Some("1") {
+            tracing::info!("the database was not closed in order; checking it");
+            let said: String = transaction
+                .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+                .map_err(failed)?;
+            if said != "ok" {
+                let path = path.to_owned();
+                return Err(BackendError::Damaged { path, said });
+            }
+        }
         for migration in missing {
             transaction.execute_batch(migration).map_err(failed)?;
         }
         transaction
             .pragma_update(None, "user_version", known)
             .map_err(failed)?;
-        recompute_skeletons(&transaction).map_err(failed)?;
+        names::recompute_skeletons(&transaction).map_err(failed)?;
+        set_meta(&transaction, "clean", "0").map_err(failed)?;
+        let seconds = meta(&transaction, "service_seconds").map_err(failed)?;
+        let ran_before = seconds.and_then(|text| text.parse().ok()).unwrap_or(0);
         transaction.commit().map_err(failed)?;
-        Ok(Self { connection })
-    }
-
-    /// Does all the requests in one transaction, and answers them once it is on the disk. If it is not,
-    /// nothing of it has happened, and every answer says so.
-    pub(super) fn commit(&mut self, requests: &[BackendRequest]) -> Vec<BackendAnswer> {
-        self.try_commit(requests).unwrap_or_else(|error| {
-            tracing::error!(error = %error, requests = requests.len(), "commit failed");
-            let unavailable = |request: &BackendRequest| {
-                let BackendRequest::Claim { session, .. } = request;
-                BackendAnswer::Claimed {
-                    session: *session,
-                    outcome: ClaimOutcome::Unavailable,
-                }
-            };
-            requests.iter().map(unavailable).collect()
+        Ok(Self {
+            connection,
+            ran_before,
+            noted_seconds: ran_before,
+            log_pages: 0,
+            looked_at: Mark::default(),
         })
     }
 
-    fn try_commit(&mut self, requests: &[BackendRequest]) -> rusqlite::Result<Vec<BackendAnswer>> {
+    /// Does all the requests in one transaction, and answers them once it is on the disk. If there is no room for
+    /// it, nothing of it has happened, and every answer says so. `running` is how long this process has run.
+    ///
+    /// # Errors
+    /// The disk failed. What it holds is not known: nothing may be answered, nor the database be used on.
+    pub(super) fn commit(
+        &mut self,
+        running: Duration,
+        requests: &[BackendRequest],
+    ) -> rusqlite::Result<Vec<BackendAnswer>> {
+        match self.try_commit(running, requests) {
+            Err(error) if !is_fatal(&error) => {
+                tracing::error!(error = %error, requests = requests.len(), "commit failed");
+                Ok(requests.iter().map(BackendRequest::unavailable).collect())
+            }
+            done => done,
+        }
+    }
+
+    /// Moves the log into the database, once it has grown.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub(super) fn checkpoint(&mut self) -> rusqlite::Result<()> {
+        if self.log_pages < CHECKPOINT_PAGES {
+            return Ok(());
+        }
+        self.log_pages = 0;
+        let moved = self
+            .connection
+            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        match moved {
+            Err(error) if !is_fatal(&error) => {
+                tracing::warn!(error = %error, "the log could not be moved into the database");
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    /// Notes that everything was closed in order.
+    pub(super) fn close(self, running: Duration) -> rusqlite::Result<()> {
+        set_meta(&self.connection, "clean", "1")?;
+        let seconds = self.ran_before.saturating_add(running.as_secs());
+        set_meta(&self.connection, "service_seconds", &seconds.to_string())?;
+        self.connection.close().map_err(|(_, error)| error)
+    }
+
+    fn try_commit(
+        &mut self,
+        running: Duration,
+        requests: &[BackendRequest],
+    ) -> rusqlite::Result<Vec<BackendAnswer>> {
+        let seconds = self.ran_before.saturating_add(running.as_secs());
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut answers = Vec::with_capacity(requests.len());
+        let (mut pages, mut looked_at) = (0, self.looked_at);
         for request in requests {
-            let BackendRequest::Claim {
-                session,
-                name,
-                keys,
-                key,
-                may_register,
-            } = request;
-            answers.push(BackendAnswer::Claimed {
-                session: *session,
-                outcome: claim(&transaction, name, keys, key, *may_register)?,
-            });
+            pages += pages_of(request);
+            answers.push(answer(&transaction, seconds, &mut looked_at, request)?);
+        }
+        if pages > 0 && seconds > self.noted_seconds {
+            set_meta(&transaction, "service_seconds", &seconds.to_string())?;
         }
         transaction.commit()?;
+        if pages > 0 {
+            self.noted_seconds = seconds;
+        }
+        self.looked_at = looked_at;
+        self.log_pages += pages;
         Ok(answers)
     }
 }
 
-fn claim(
+fn answer(
     transaction: &Transaction<'_>,
-    name: &Name,
-    keys: &NameKeys,
-    key: &RemoteKey,
-    may_register: bool,
-) -> rusqlite::Result<ClaimOutcome> {
-    let owned: Option<(String, String)> = transaction
-        .prepare_cached("SELECT folded, shown FROM name WHERE key = ?1")?
-        .query_row([key.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    if let Some((folded, shown)) = owned {
-        return Ok(if folded == keys.folded {
-            ClaimOutcome::Owned(shown)
-        } else {
-            ClaimOutcome::KeyHasName(shown)
-        });
-    }
-    let taken = transaction
-        .prepare_cached("SELECT 1 FROM name WHERE folded = ?1")?
-        .exists([&keys.folded])?;
-    if taken {
-        return Ok(ClaimOutcome::Taken);
-    }
-    for skeleton in &keys.skeletons {
-        let resembles: Option<String> = transaction
-            .prepare_cached(
-                "SELECT n.shown FROM skeleton s JOIN name n USING (folded) WHERE s.skeleton = ?1",
-            )?
-            .query_row([skeleton], |row| row.get(0))
-            .optional()?;
-        if let Some(resembles) = resembles {
-            return Ok(ClaimOutcome::Confusable(resembles));
+    seconds: u64,
+    looked_at: &mut Mark,
+    request: &BackendRequest,
+) -> rusqlite::Result<BackendAnswer> {
+    Ok(match request {
+        BackendRequest::Claim {
+            session,
+            name,
+            keys,
+            key,
+            may_register,
+        } => BackendAnswer::Claimed {
+            session: *session,
+            outcome: names::claim(transaction, name, keys, key, *may_register)?,
+        },
+        BackendRequest::OpenLane {
+            session,
+            handle,
+            sender,
+            store,
+            to,
+            key,
+        } => BackendAnswer::LaneOpened {
+            session: *session,
+            handle: *handle,
+            outcome: mail::open_lane(transaction, sender, store, to, key.as_ref())?,
+        },
+        BackendRequest::Commit(changes) => {
+            let write = |change| mail::write(transaction, seconds, change);
+            let standing = changes.iter().map(write).collect::<rusqlite::Result<_>>()?;
+            BackendAnswer::Committed(Ok(standing))
         }
+        BackendRequest::Fetch {
+            session,
+            recipient,
+            after,
+            max_messages,
+            max_bytes,
+            message_age,
+        } => {
+            let part = mail::Part {
+                after: *after,
+                max_messages: *max_messages,
+                max_bytes: *max_bytes,
+                too_old: too_old(seconds, *message_age),
+            };
+            BackendAnswer::Fetched {
+                session: *session,
+                result: Ok(mail::fetch(transaction, recipient, &part)?),
+            }
+        }
+        BackendRequest::Block {
+            session,
+            owner,
+            name,
+            folded,
+            blocked,
+        } => BackendAnswer::Blocked {
+            session: *session,
+            name: name.clone(),
+            blocked: *blocked,
+            sender: mail::block(transaction, owner, folded, *blocked)?,
+        },
+        BackendRequest::Expire {
+            message_age,
+            except,
+            max_messages,
+        } => {
+            let part = mail::Part {
+                after: *looked_at,
+                max_messages: *max_messages,
+                max_bytes: usize::MAX,
+                too_old: too_old(seconds, *message_age),
+            };
+            let (dropped, looked) = mail::expire(transaction, except, &part)?;
+            *looked_at = looked;
+            BackendAnswer::Expired(dropped)
+        }
+    })
+}
+
+/// The moment at or before which a message must have come to be too old; none is while the server has not run for
+/// as long.
+fn too_old(seconds: u64, message_age: Duration) -> Option<u64> {
+    seconds.checked_sub(message_age.as_secs())
+}
+
+/// Pages that a request writes, about; none if it only reads.
+fn pages_of(request: &BackendRequest) -> usize {
+    match request {
+        BackendRequest::Claim { .. } | BackendRequest::Block { .. } => 4,
+        BackendRequest::OpenLane { .. } => 4,
+        BackendRequest::Commit(changes) => {
+            let pages = |change: &recado_hub::LaneChange| 2 + 3 * change.bodies.len();
+            changes.iter().map(pages).sum()
+        }
+        BackendRequest::Expire { .. } => 1,
+        BackendRequest::Fetch { .. } => 0,
     }
-    if !may_register {
-        return Ok(ClaimOutcome::NotRegistered);
+}
+
+/// Whether it is not known what the disk holds. A full disk is not such a case: what was begun is undone. Nor is a
+/// full disk that shows in the log's index, which is in memory.
+fn is_fatal(error: &rusqlite::Error) -> bool {
+    let Some(code) = error.sqlite_error() else {
+        return false;
+    };
+    match code.code {
+        ErrorCode::SystemIoFailure => code.extended_code != SQLITE_IOERR_SHMSIZE,
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => true,
+        _ => false,
     }
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs() as i64);
-    transaction
+}
+
+/// A fact about the database.
+pub(super) fn meta(connection: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
+    connection
+        .prepare_cached("SELECT value FROM meta WHERE key = ?1")?
+        .query_row([key], |row| row.get(0))
+        .optional()
+}
+
+/// Writes one down.
+pub(super) fn set_meta(connection: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
+    connection
         .prepare_cached(
-            "INSERT INTO name (folded, shown, key, claimed_at) VALUES (?1, ?2, ?3, ?4)",
+            "INSERT INTO meta (key, value) VALUES (?1, ?2)
+             ON CONFLICT (key) DO UPDATE SET value = excluded.value",
         )?
-        .execute(params![keys.folded, name.as_str(), key.as_bytes(), now])?;
-    insert_skeletons(transaction, keys)?;
-    Ok(ClaimOutcome::Registered)
-}
-
-fn insert_skeletons(transaction: &Transaction<'_>, keys: &NameKeys) -> rusqlite::Result<()> {
-    // Names that became confusable with one another by new tables both stay: the first one's skeleton does.
-    let mut insert = transaction
-        .prepare_cached("INSERT OR IGNORE INTO skeleton (skeleton, folded) VALUES (?1, ?2)")?;
-    for skeleton in &keys.skeletons {
-        insert.execute([skeleton, &keys.folded])?;
-    }
-    Ok(())
-}
-
-/// Brings the skeletons up to the Unicode tables of this build.
-fn recompute_skeletons(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-    let tables: Option<String> = transaction
-        .query_row(
-            "SELECT value FROM meta WHERE key = 'name_tables'",
-            [],
-            |row| row.get(0),
-        )
-        .optional()?;
-    let current = NAME_TABLE_VERSION.to_string();
-    if tables.as_ref() == Some(&current) {
-        return Ok(());
-    }
-    transaction.execute("DELETE FROM skeleton", [])?;
-    let names: Vec<(String, String)> = transaction
-        .prepare("SELECT folded, shown FROM name ORDER BY claimed_at, folded")?
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<rusqlite::Result<_>>()?;
-    for (folded, shown) in names {
-        // A name that the new tables do not admit keeps its owner, and has no look-alikes.
-        if let Ok(name) = Name::parse(&shown) {
-            let skeletons = name.keys().skeletons;
-            insert_skeletons(transaction, &NameKeys { folded, skeletons })?;
-        }
-    }
-    transaction.execute(
-        "INSERT INTO meta (key, value) VALUES ('name_tables', ?1)
-         ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-        [current],
-    )?;
+        .execute([key, value])?;
     Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use recado_hub::SessionNumber;
-
-    use super::*;
-
-    const ALICE: RemoteKey = RemoteKey::from_bytes([1; 32]);
-    const BOB: RemoteKey = RemoteKey::from_bytes([2; 32]);
-
-    fn request(name: &str, key: RemoteKey, may_register: bool) -> BackendRequest {
-        let name = Name::parse(name).unwrap();
-        BackendRequest::Claim {
-            session: SessionNumber(1),
-            keys: name.keys(),
-            name,
-            key,
-            may_register,
-        }
-    }
-
-    fn claim(database: &mut Database, name: &str, key: RemoteKey) -> ClaimOutcome {
-        let mut answers = database.commit(&[request(name, key, true)]);
-        let BackendAnswer::Claimed { outcome, .. } = answers.remove(0);
-        outcome
-    }
-
-    fn database() -> (tempfile::TempDir, Database) {
-        let home = tempfile::tempdir().unwrap();
-        let database = Database::open(&home.path().join("recado.db")).unwrap();
-        (home, database)
-    }
-
-    #[test]
-    fn a_name_belongs_to_the_first_key_also_after_reopening() {
-        let (home, mut database) = database();
-        assert_eq!(
-            claim(&mut database, "Alice", ALICE),
-            ClaimOutcome::Registered
-        );
-        drop(database);
-        let mut database = Database::open(&home.path().join("recado.db")).unwrap();
-        let owned = ClaimOutcome::Owned("Alice".into());
-        assert_eq!(claim(&mut database, "alice", ALICE), owned);
-        assert_eq!(claim(&mut database, "ALICE", BOB), ClaimOutcome::Taken);
-        let has = ClaimOutcome::KeyHasName("Alice".into());
-        assert_eq!(claim(&mut database, "Carol", ALICE), has);
-    }
-
-    #[test]
-    fn lookalikes_are_refused() {
-        let (_home, mut database) = database();
-        assert_eq!(claim(&mut database, "Al", ALICE), ClaimOutcome::Registered);
-        // Capital I for small l; Cyrillic А.
-        for lookalike in ["AI", "Аl"] {
-            let confusable = ClaimOutcome::Confusable("Al".into());
-            assert_eq!(
-                claim(&mut database, lookalike, BOB),
-                confusable,
-                "{lookalike}"
-            );
-        }
-    }
-
-    #[test]
-    fn two_claims_in_one_commit_and_one_that_may_not_register() {
-        let (_home, mut database) = database();
-        let requests = [
-            request("Alice", ALICE, true),
-            request("alice", BOB, true),
-            request("Bob", BOB, false),
-        ];
-        let outcomes: Vec<_> = database
-            .commit(&requests)
-            .into_iter()
-            .map(|BackendAnswer::Claimed { outcome, .. }| outcome)
-            .collect();
-        let expected = [
-            ClaimOutcome::Registered,
-            ClaimOutcome::Taken,
-            ClaimOutcome::NotRegistered,
-        ];
-        assert_eq!(outcomes, expected);
-    }
-
-    #[test]
-    fn a_failed_commit_is_said_to_everyone_in_it() {
-        let (_home, mut database) = database();
-        database
-            .connection
-            .execute("DROP TABLE skeleton", [])
-            .unwrap();
-        assert_eq!(
-            claim(&mut database, "Alice", ALICE),
-            ClaimOutcome::Unavailable
-        );
-    }
-
-    #[test]
-    fn a_later_schema_and_a_damaged_file_are_refused() {
-        let (home, database) = database();
-        let path = home.path().join("recado.db");
-        database
-            .connection
-            .pragma_update(None, "user_version", 99)
-            .unwrap();
-        drop(database);
-        assert!(matches!(
-            Database::open(&path),
-            Err(BackendError::TooNew { found: 99, .. })
-        ));
-        std::fs::write(
-            &path,
-            "no database, but long enough to be taken for one".repeat(40),
-        )
-        .unwrap();
-        assert!(matches!(
-            Database::open(&path),
-            Err(BackendError::Open { .. })
-        ));
-    }
-
-    #[test]
-    fn skeletons_follow_the_unicode_tables() {
-        let (home, mut database) = database();
-        claim(&mut database, "Al", ALICE);
-        database
-            .connection
-            .execute_batch("UPDATE meta SET value = 'older'; DELETE FROM skeleton;")
-            .unwrap();
-        drop(database);
-        let mut database = Database::open(&home.path().join("recado.db")).unwrap();
-        assert!(matches!(
-            claim(&mut database, "AI", BOB),
-            ClaimOutcome::Confusable(_)
-        ));
-    }
-}
+mod tests;

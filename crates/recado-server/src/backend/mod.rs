@@ -3,10 +3,13 @@
 //! One committer thread takes all the work that is queued, commits once, and returns one event.
 
 mod database;
+mod mail;
+mod names;
 
 use std::path::Path;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use recado_hub::{BackendAnswer, BackendRequest};
 
@@ -15,8 +18,8 @@ use database::Database;
 /// Requests committed together at most. What is queued beyond them waits for the next commit.
 const BATCH: usize = 1024;
 
-/// Requests that may wait for the committer. The hub has at most one claim a connection, and connections are
-/// bounded, so a full queue means a disk that has stopped.
+/// Requests that may wait for the committer. Of a connection these are a claim, the lanes it opens, and little else,
+/// so a full queue means a disk that has stopped, or many who open all the lanes they may.
 const QUEUE: usize = 65_536;
 
 /// The embedded engine: SQLite, in the data folder.
@@ -48,29 +51,40 @@ pub enum BackendError {
         /// The latest known here.
         known: i64,
     },
+    /// It is not what SQLite wrote.
+    #[error("the database {path} is damaged ({said}); put it back from a backup")]
+    Damaged {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What SQLite says of it.
+        said: String,
+    },
     /// No thread.
     #[error("the committer thread could not be started")]
     Thread(#[from] std::io::Error),
 }
 
+/// What the committer tells.
+pub(crate) enum BackendEvent {
+    /// Answers of one commit.
+    Answers(Vec<BackendAnswer>),
+    /// The disk failed. Nothing is answered any more: what is on the disk is known when it has been read anew.
+    Broken(rusqlite::Error),
+}
+
 impl Backend {
-    /// Opens the database and starts the committer. `answer` is called on the committer's thread, once a
-    /// commit.
+    /// Opens the database and starts the committer. `tell` is called on the committer's thread.
     pub(crate) fn open(
         path: &Path,
-        answer: impl Fn(Vec<BackendAnswer>) + Send + 'static,
+        tell: impl Fn(BackendEvent) + Send + 'static,
     ) -> Result<Self, BackendError> {
-        let mut database = Database::open(path)?;
+        let database = Database::open(path)?;
         let (requests, queue) = mpsc::sync_channel(QUEUE);
         let committer = thread::Builder::new()
             .name("committer".to_owned())
             .spawn(move || {
-                let mut batch = Vec::new();
-                while let Ok(first) = queue.recv() {
-                    batch.push(first);
-                    batch.extend(queue.try_iter().take(BATCH - 1));
-                    answer(database.commit(&batch));
-                    batch.clear();
+                if let Err(error) = run(database, &queue, &tell) {
+                    tell(BackendEvent::Broken(error));
                 }
             })?;
         Ok(Self {
@@ -97,4 +111,23 @@ impl Backend {
             tracing::error!("the committer thread ended by a panic");
         }
     }
+}
+
+/// Commits until there is nothing more to come.
+fn run(
+    mut database: Database,
+    queue: &mpsc::Receiver<BackendRequest>,
+    tell: &impl Fn(BackendEvent),
+) -> rusqlite::Result<()> {
+    let started = Instant::now();
+    let mut batch = Vec::new();
+    while let Ok(first) = queue.recv() {
+        batch.push(first);
+        batch.extend(queue.try_iter().take(BATCH - 1));
+        let answers = database.commit(started.elapsed(), &batch)?;
+        tell(BackendEvent::Answers(answers));
+        batch.clear();
+        database.checkpoint()?;
+    }
+    database.close(started.elapsed())
 }

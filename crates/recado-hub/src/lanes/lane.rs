@@ -1,0 +1,289 @@
+//! One lane: how far it has come in memory, and how far durably.
+
+use std::collections::VecDeque;
+
+use recado_proto::frame::{Failure, FailureCode, Person};
+use recado_proto::id::{MessageId, StoreId};
+
+use super::outgoing::OpenedBy;
+use crate::backend::{Body, Durable, LaneChange, LaneNumber, LaneState, Waiting};
+
+/// A lane in memory. It is there while one of its ends has it open, or something of it is not durable.
+///
+/// `durable.settled ≤ settled ≤ settled + sent.len() ≤ accepted`, and `durable.accepted ≤ accepted`.
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub(super) number: LaneNumber,
+    pub(super) from: Person,
+    pub(super) store: StoreId,
+    /// Its sender's share of the mailbox: an index.
+    pub(super) share: usize,
+    /// Its recipient's mailbox: an index.
+    pub(super) mailbox: usize,
+    pub(super) durable: Durable,
+    pub(super) accepted: u64,
+    pub(super) accepted_id: Option<MessageId>,
+    pub(super) settled: u64,
+    /// Bytes of the envelopes above `settled`.
+    waiting_bytes: u64,
+    /// Sizes of the messages above the durable ones, up to `accepted`.
+    unstored: VecDeque<u32>,
+    /// Messages that no commit has yet: the last ones, as far as they are above `settled`.
+    pub(super) pending: VecDeque<Body>,
+    /// Sizes of what was sent in the recipient's session and is not acknowledged: those just above `settled`.
+    sent: VecDeque<u32>,
+    /// Not written down yet, nor told to the sender.
+    failures: Vec<Failure>,
+    /// The sender has the outcomes up to here, which no commit says yet; 0 is none.
+    noted: u64,
+    /// What the commit that is under way has of it.
+    handed: Option<Handed>,
+    /// Whether it waits for the next commit.
+    pub(super) dirty: bool,
+    /// Whether the sender was told that its last message was refused: what was under way then is not answered.
+    pub(super) refusing: bool,
+    pub(super) sender: Option<OpenedBy>,
+    /// The server's number for it in the recipient's session, where it was announced.
+    pub(super) recipient: Option<u32>,
+}
+
+/// What a commit has of a lane, to be told once it has returned.
+#[derive(Debug)]
+struct Handed {
+    accepted: u64,
+    failures: Vec<Failure>,
+    noted: u64,
+}
+
+/// What a commit did for a lane.
+pub(super) struct Progress {
+    /// Failures that are written down now.
+    pub(super) failures: Vec<Failure>,
+    /// What is stored now that was not.
+    pub(super) stored: Waiting,
+    /// Whether more is stored or settled than before.
+    pub(super) moved: bool,
+    /// Whether the lane stands elsewhere than it was to.
+    pub(super) astray: bool,
+}
+
+impl Lane {
+    pub(super) fn new(state: LaneState, share: usize, mailbox: usize) -> Self {
+        let durable = state.durable;
+        Self {
+            number: state.lane,
+            from: state.from,
+            store: state.store,
+            share,
+            mailbox,
+            durable,
+            accepted: durable.accepted(),
+            accepted_id: durable.accepted_id(),
+            settled: durable.settled(),
+            waiting_bytes: state.waiting_bytes,
+            unstored: VecDeque::new(),
+            pending: VecDeque::new(),
+            sent: VecDeque::new(),
+            failures: Vec::new(),
+            noted: 0,
+            handed: None,
+            dirty: false,
+            refusing: false,
+            sender: None,
+            recipient: None,
+        }
+    }
+
+    /// Whether memory can do without it.
+    pub(super) fn is_idle(&self) -> bool {
+        self.sender.is_none() && self.recipient.is_none() && !self.dirty && self.handed.is_none()
+    }
+
+    /// The number that is taken next; none comes after the last.
+    pub(super) fn expected(&self) -> Option<u64> {
+        self.accepted.checked_add(1)
+    }
+
+    /// The highest number sent in the recipient's session, or settled before.
+    pub(super) fn sent_up_to(&self) -> u64 {
+        self.settled.saturating_add(self.sent.len() as u64)
+    }
+
+    /// What waits for the recipient.
+    pub(super) fn waiting(&self) -> Waiting {
+        Waiting {
+            messages: self.accepted.saturating_sub(self.settled),
+            bytes: self.waiting_bytes,
+        }
+    }
+
+    /// What is not stored.
+    pub(super) fn unstored(&self) -> Waiting {
+        total(&self.unstored)
+    }
+
+    /// Takes the next message.
+    pub(super) fn accept(&mut self, body: Body) {
+        let size = size(&body);
+        self.accepted = body.number;
+        self.accepted_id = Some(body.id);
+        self.waiting_bytes = self.waiting_bytes.saturating_add(size.into());
+        self.unstored.push_back(size);
+        self.pending.push_back(body);
+        self.refusing = false;
+    }
+
+    /// The message was sent to the recipient.
+    pub(super) fn sent(&mut self, size: u32) {
+        self.sent.push_back(size);
+    }
+
+    /// The recipient's session has ended. Returns what it had not acknowledged.
+    pub(super) fn unsend(&mut self) -> Waiting {
+        self.recipient = None;
+        total(&std::mem::take(&mut self.sent))
+    }
+
+    /// The recipient has written down everything up to a number: of what was sent. Returns what that was.
+    pub(super) fn acknowledge(&mut self, up_to: u64, unreadable: &[u64]) -> Waiting {
+        let before = self.settled;
+        let up_to = up_to.min(self.sent_up_to());
+        let count = up_to.saturating_sub(before);
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let bytes = self
+            .sent
+            .drain(..count.min(self.sent.len()))
+            .map(u64::from)
+            .sum();
+        self.settled = self.settled.max(up_to);
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(bytes);
+        let failed = unreadable.iter().copied();
+        let failed = failed.filter(|number| *number > before && *number <= up_to);
+        self.failures.extend(failed.map(|number| Failure {
+            number,
+            code: FailureCode::Unreadable,
+        }));
+        self.forget_settled_bodies();
+        Waiting {
+            messages: count as u64,
+            bytes,
+        }
+    }
+
+    /// The sender knows the outcome of everything up to a number, and the server stands lower: it was restored.
+    /// Returns what had been sent to the recipient, which is gone with the rest.
+    pub(super) fn raise(&mut self, to: u64) -> Waiting {
+        let sent = total(&std::mem::take(&mut self.sent));
+        (self.accepted, self.accepted_id, self.settled) = (to, None, to);
+        self.waiting_bytes = 0;
+        self.unstored.clear();
+        self.pending.clear();
+        sent
+    }
+
+    /// The sender has written down the outcomes up to a number.
+    pub(super) fn note(&mut self, up_to: u64) {
+        self.noted = self.noted.max(up_to);
+    }
+
+    /// The backend dropped the bodies of messages.
+    pub(super) fn dropped(&mut self, bytes: u64) {
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(bytes);
+    }
+
+    /// What the next commit is to write.
+    pub(super) fn hand_over(&mut self) -> LaneChange {
+        self.dirty = false;
+        let failures = std::mem::take(&mut self.failures);
+        let noted = std::mem::take(&mut self.noted);
+        self.handed = Some(Handed {
+            accepted: self.accepted,
+            failures: failures.clone(),
+            noted,
+        });
+        LaneChange {
+            lane: self.number,
+            from: self.durable.accepted(),
+            accepted: self.accepted,
+            accepted_id: self.accepted_id,
+            settled: self.settled,
+            bodies: std::mem::take(&mut self.pending).into(),
+            failures,
+            noted,
+        }
+    }
+
+    /// The commit has returned.
+    pub(super) fn committed(&mut self, durable: Durable) -> Option<Progress> {
+        let handed = self.handed.take()?;
+        let before = std::mem::replace(&mut self.durable, durable);
+        let unstored = self.accepted.saturating_sub(durable.accepted());
+        let unstored = usize::try_from(unstored).unwrap_or(usize::MAX);
+        let stored = self.unstored.len().saturating_sub(unstored);
+        let stored: VecDeque<_> = self.unstored.drain(..stored).collect();
+        Some(Progress {
+            stored: total(&stored),
+            failures: handed.failures,
+            moved: before != durable,
+            astray: durable.accepted() != handed.accepted,
+        })
+    }
+
+    /// The commit has failed, or came to stand elsewhere: what is not durable was never taken. Returns what
+    /// of it was sent to the recipient, and whether anything was taken back.
+    pub(super) fn roll_back(&mut self) -> (Waiting, bool) {
+        if let Some(handed) = self.handed.take() {
+            self.failures.splice(..0, handed.failures);
+            self.noted = self.noted.max(handed.noted);
+        }
+        let durable = self.durable.accepted();
+        let taken_back = self.accepted != durable;
+        let lost = self.accepted.saturating_sub(durable.max(self.settled));
+        let lost = usize::try_from(lost).unwrap_or(usize::MAX);
+        let lost = lost.min(self.unstored.len());
+        let bytes = self.unstored.iter().rev().take(lost).copied();
+        let bytes = bytes.map(u64::from).sum();
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(bytes);
+        let sent_up_to = self.sent_up_to().min(durable);
+        self.accepted = durable;
+        self.accepted_id = self.durable.accepted_id();
+        self.settled = self.settled.min(durable).max(self.durable.settled());
+        let stay = sent_up_to.saturating_sub(self.settled);
+        let stay = usize::try_from(stay).unwrap_or(usize::MAX);
+        let unsent = total(&self.sent.split_off(stay.min(self.sent.len())));
+        self.unstored.clear();
+        self.pending.clear();
+        self.failures.retain(|failure| failure.number <= durable);
+        (unsent, taken_back)
+    }
+
+    /// Whether something of it is to be written.
+    pub(super) fn has_news(&self) -> bool {
+        self.accepted != self.durable.accepted()
+            || self.settled != self.durable.settled()
+            || !self.failures.is_empty()
+            || self.noted > 0
+    }
+
+    fn forget_settled_bodies(&mut self) {
+        while self
+            .pending
+            .front()
+            .is_some_and(|body| body.number <= self.settled)
+        {
+            self.pending.pop_front();
+        }
+    }
+}
+
+/// Bytes of a message's envelope.
+pub(super) fn size(body: &Body) -> u32 {
+    u32::try_from(body.envelope.len()).unwrap_or(u32::MAX)
+}
+
+fn total(sizes: &VecDeque<u32>) -> Waiting {
+    Waiting {
+        messages: sizes.len() as u64,
+        bytes: sizes.iter().copied().map(u64::from).sum(),
+    }
+}

@@ -1,0 +1,332 @@
+//! Private messages: lanes from senders to recipients, mailboxes between them. `docs/protocol.md` §Private messages
+//! says what is kept.
+//!
+//! What a sender sends is taken in memory, passed on at once if the recipient is here and has everything before it,
+//! and written down by the next commit. One commit is under way at a time, and what comes meanwhile is gathered for
+//! the next. What a sender is told of as stored or settled is what a commit returned.
+
+mod commit;
+mod delivery;
+mod lane;
+mod limits;
+mod mailbox;
+mod outgoing;
+mod sending;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use recado_proto::frame::{Failure, LaneProgress, ServerFrame};
+use recado_proto::id::RemoteKey;
+use recado_proto::limits::MAX_FAILURES_PER_FRAME;
+use slab::Slab;
+
+use crate::backend::{
+    BackendRequest, Dropped, Durable, LaneNumber, LaneState, MailboxState, Waiting,
+};
+use crate::event::Outputs;
+use crate::session::SessionNumber;
+
+use commit::Flight;
+use lane::Lane;
+use limits::{EXPIRE_INTERVAL, EXPIRE_MESSAGES};
+use mailbox::{Mailbox, Phase, Reader, Share};
+use outgoing::{OpenedBy, Outgoing};
+
+pub use limits::PrivateConfig;
+
+/// A frame that its sender had no right to send, in words for its developer.
+pub(crate) type Misuse = &'static str;
+
+/// All lanes in memory.
+pub(crate) struct Lanes {
+    config: PrivateConfig,
+    lanes: Slab<Lane>,
+    by_number: BTreeMap<LaneNumber, usize>,
+    shares: Slab<Share>,
+    mailboxes: Slab<Mailbox>,
+    by_key: BTreeMap<RemoteKey, usize>,
+    outgoing: Slab<Outgoing>,
+    /// Lanes with something to write down, in order.
+    dirty: Vec<usize>,
+    /// Mailboxes to be read.
+    asking: Vec<usize>,
+    flight: Flight,
+    /// The backend failed: nothing is asked of it before.
+    not_before: Duration,
+    expire_due: Duration,
+}
+
+/// A session's place here.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    mailbox: usize,
+    outgoing: Option<usize>,
+}
+
+impl Lanes {
+    pub(crate) fn new(config: PrivateConfig) -> Self {
+        Self {
+            config,
+            lanes: Slab::new(),
+            by_number: BTreeMap::new(),
+            shares: Slab::new(),
+            mailboxes: Slab::new(),
+            by_key: BTreeMap::new(),
+            outgoing: Slab::new(),
+            dirty: Vec::new(),
+            asking: Vec::new(),
+            flight: Flight::default(),
+            not_before: Duration::ZERO,
+            expire_due: Duration::ZERO,
+        }
+    }
+
+    /// Someone is here: what waits for them is read. An older session of the same key has left.
+    pub(crate) fn join(&mut self, session: SessionNumber, key: RemoteKey) -> Place {
+        let mailbox = self.mailbox(key);
+        if let Some(found) = self.mailboxes.get_mut(mailbox) {
+            found.reader = Some(Reader::new(session));
+        }
+        self.asking.push(mailbox);
+        Place {
+            mailbox,
+            outgoing: None,
+        }
+    }
+
+    /// Someone has left. Nothing is lost but the way.
+    pub(crate) fn leave(&mut self, place: Place) {
+        if let Some(outgoing) = place.outgoing.and_then(|at| self.outgoing.try_remove(at)) {
+            for at in outgoing.open() {
+                if let Some(lane) = self.lanes.get_mut(at) {
+                    lane.sender = None;
+                }
+                self.forget_idle(at);
+            }
+        }
+        let mailbox = self.mailboxes.get_mut(place.mailbox);
+        let Some(reader) = mailbox.and_then(|mailbox| mailbox.reader.take()) else {
+            return;
+        };
+        for at in reader.lanes {
+            if let Some(lane) = self.lanes.get_mut(at) {
+                lane.unsend();
+            }
+            self.forget_idle(at);
+        }
+        self.forget_empty(place.mailbox);
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due.
+    pub(crate) fn deadline(&self, now: Duration) -> Duration {
+        let held_up = self.not_before > now && self.has_work();
+        match held_up {
+            true => self.expire_due.min(self.not_before),
+            false => self.expire_due,
+        }
+    }
+
+    /// Looks for what is too old, if it is time.
+    pub(crate) fn handle_timeout(&mut self, now: Duration, out: &mut Outputs) {
+        if now < self.expire_due {
+            return;
+        }
+        self.expire_due = now.saturating_add(EXPIRE_INTERVAL);
+        let is_here = |at: &usize| {
+            let mailbox = self.mailboxes.get(*at);
+            mailbox.is_some_and(|mailbox| mailbox.reader.is_some())
+        };
+        let here = self.by_key.iter().filter(|(_, at)| is_here(at));
+        out.ask(BackendRequest::Expire {
+            message_age: self.config.message_age,
+            except: here.map(|(key, _)| *key).collect(),
+            max_messages: EXPIRE_MESSAGES,
+        });
+    }
+
+    /// The backend dropped messages that were too old.
+    pub(crate) fn handle_dropped(&mut self, dropped: Vec<Dropped>, out: &mut Outputs) {
+        for Dropped {
+            lane,
+            sender,
+            recipient,
+            bytes,
+            failures,
+        } in dropped
+        {
+            let gone = Waiting { messages: 0, bytes };
+            if let Some(at) = self.by_key.get(&recipient).copied() {
+                let mailbox = self.mailboxes.get(at);
+                let share = mailbox.and_then(|mailbox| mailbox.shares.get(&sender).copied());
+                self.release(at, share, gone);
+            }
+            let at = self.by_number.get(&lane).copied();
+            if let Some(lane) = at.and_then(|at| self.lanes.get_mut(at)) {
+                lane.dropped(bytes);
+                if let Some(opened) = lane.sender {
+                    tell_progress(out, opened, lane.durable, failures);
+                }
+            }
+        }
+    }
+
+    /// Someone's messages are refused from now on, or taken again.
+    pub(crate) fn handle_blocked(&mut self, owner: &RemoteKey, sender: &RemoteKey, blocked: bool) {
+        if let Some(share) = self.share_of(owner, sender)
+            && let Some(share) = self.shares.get_mut(share)
+        {
+            share.blocked = blocked;
+        }
+    }
+
+    /// The lane, brought into memory if it is not there. What memory has counts: it may be ahead of the backend.
+    fn load(&mut self, recipient: RemoteKey, state: MailboxState, lane: LaneState) -> usize {
+        if let Some(at) = self.by_number.get(&lane.lane) {
+            return *at;
+        }
+        let mailbox_at = self.mailbox(recipient);
+        let sender = lane.from.key;
+        let share = Share {
+            sender,
+            waiting: lane.of_sender,
+            known: lane.known,
+            blocked: lane.blocked,
+            lanes: 0,
+        };
+        let mut share_at = None;
+        if let Some(mailbox) = self.mailboxes.get_mut(mailbox_at) {
+            mailbox.state.get_or_insert(state);
+            let shares = &mut self.shares;
+            let entry = mailbox.shares.entry(sender);
+            share_at = Some(*entry.or_insert_with(|| shares.insert(share)));
+        }
+        let share_at = share_at.unwrap_or_default();
+        if let Some(share) = self.shares.get_mut(share_at) {
+            share.lanes = share.lanes.saturating_add(1);
+        }
+        let number = lane.lane;
+        let at = self.lanes.insert(Lane::new(lane, share_at, mailbox_at));
+        self.by_number.insert(number, at);
+        at
+    }
+
+    fn mailbox(&mut self, key: RemoteKey) -> usize {
+        let mailboxes = &mut self.mailboxes;
+        *self.by_key.entry(key).or_insert_with(|| {
+            mailboxes.insert(Mailbox {
+                key,
+                state: None,
+                shares: BTreeMap::new(),
+                reader: None,
+            })
+        })
+    }
+
+    fn share_of(&self, recipient: &RemoteKey, sender: &RemoteKey) -> Option<usize> {
+        let mailbox = self.mailboxes.get(*self.by_key.get(recipient)?)?;
+        mailbox.shares.get(sender).copied()
+    }
+
+    /// Notes the lane for the next commit.
+    fn mark_dirty(&mut self, at: usize) {
+        if let Some(lane) = self.lanes.get_mut(at)
+            && !lane.dirty
+        {
+            lane.dirty = true;
+            self.dirty.push(at);
+        }
+    }
+
+    /// What waited in a mailbox waits no more.
+    fn release(&mut self, mailbox: usize, share: Option<usize>, what: Waiting) {
+        let state = self.mailboxes.get_mut(mailbox);
+        let mut state = state.and_then(|mailbox| mailbox.state.as_mut());
+        if let Some(state) = &mut state {
+            state.all.remove(what);
+        }
+        if let Some(share) = share.and_then(|at| self.shares.get_mut(at)) {
+            share.waiting.remove(what);
+            if let Some(state) = state
+                && !share.known
+            {
+                state.strangers.remove(what);
+            }
+        }
+    }
+
+    /// Asks the backend for more, if acknowledgements have made room.
+    fn ask_if_room(&mut self, mailbox: usize) {
+        let reader = self.mailboxes.get_mut(mailbox);
+        if let Some(reader) = reader.and_then(|mailbox| mailbox.reader.as_mut())
+            && reader.phase == Phase::Full
+            && reader.has_much_room()
+        {
+            reader.phase = Phase::Asking;
+            self.asking.push(mailbox);
+        }
+    }
+
+    fn forget_idle(&mut self, at: usize) {
+        if !self.lanes.get(at).is_some_and(Lane::is_idle) {
+            return;
+        }
+        let lane = self.lanes.remove(at);
+        self.by_number.remove(&lane.number);
+        let Some(share) = self.shares.get_mut(lane.share) else {
+            return;
+        };
+        share.lanes = share.lanes.saturating_sub(1);
+        if share.lanes == 0 {
+            let share = self.shares.remove(lane.share);
+            if let Some(mailbox) = self.mailboxes.get_mut(lane.mailbox) {
+                mailbox.shares.remove(&share.sender);
+            }
+            self.forget_empty(lane.mailbox);
+        }
+    }
+
+    fn forget_empty(&mut self, at: usize) {
+        let mailbox = self.mailboxes.get(at);
+        if mailbox.is_some_and(|mailbox| mailbox.reader.is_none() && mailbox.shares.is_empty()) {
+            let mailbox = self.mailboxes.remove(at);
+            self.by_key.remove(&mailbox.key);
+        }
+    }
+}
+
+/// Tells a sender what is durable. Failures that do not fit one frame follow in the next, and what is settled is
+/// not told beyond them: what is not among the failures told was received.
+fn tell_progress(
+    out: &mut Outputs,
+    opened: OpenedBy,
+    durable: Durable,
+    mut failures: Vec<Failure>,
+) {
+    failures.sort_unstable_by_key(|failure| failure.number);
+    failures.dedup_by_key(|failure| failure.number);
+    loop {
+        let (settled, rest) = split_failures(durable.settled(), &mut failures);
+        let progress = LaneProgress {
+            lane: opened.handle,
+            stored: durable.accepted(),
+            settled,
+            failures,
+        };
+        out.send(opened.session, ServerFrame::LaneProgress(progress));
+        failures = rest;
+        if failures.is_empty() {
+            return;
+        }
+    }
+}
+
+/// Leaves as many failures as fit one frame. Returns how far the lane is settled as far as they tell, and the rest.
+fn split_failures(settled: u64, failures: &mut Vec<Failure>) -> (u64, Vec<Failure>) {
+    let rest = failures.split_off(failures.len().min(MAX_FAILURES_PER_FRAME));
+    let settled = match rest.first() {
+        Some(next) => settled.min(next.number.saturating_sub(1)),
+        None => settled,
+    };
+    (settled, rest)
+}
