@@ -161,8 +161,7 @@ impl Lanes {
             failures,
         };
         out.send(opened.session, ServerFrame::LaneOpened(told));
-        // `accepted` is what was taken; what of it is stored, and not settled, is told apart.
-        if durable.accepted() > settled {
+        if !rest.is_empty() {
             tell_progress(out, opened, durable, rest);
         }
         Ok(())
