@@ -7,6 +7,7 @@
 
 pub mod address;
 pub mod connect;
+pub mod history;
 pub mod home;
 pub mod https;
 pub mod identity;
@@ -14,5 +15,6 @@ pub mod session;
 pub mod trust;
 
 pub use recado_engine::{
-    Command, CommandError, Event, Failure, LinkReport, LinkState, Receipt, State, Via,
+    Command, CommandError, Event, Failure, LinkReport, LinkState, Receipt, State, Via, WaitReason,
+    check_name, check_text,
 };
