@@ -267,6 +267,20 @@ pub(crate) fn lock_all(home: &Home, root: &Fingerprint) -> Result<Vec<String>, I
     Ok(names)
 }
 
+/// The names, folded, under which there is a key for the server with this root.
+///
+/// # Errors
+/// [`HomeError`]: the folder cannot be read.
+pub fn names(home: &Home, root: &Fingerprint) -> Result<Vec<String>, HomeError> {
+    let mut names = Vec::new();
+    for entry in home::entries(&home.identities(root))? {
+        if entry.path().join(KEY_FILE).exists() {
+            names.push(home::unescape(&entry.file_name().to_string_lossy()));
+        }
+    }
+    Ok(names)
+}
+
 /// The content of the key file in an identity's folder, if there is one, to be compared.
 pub(crate) fn read_key_file(folder: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, HomeError> {
     Ok(home::read(&folder.join(KEY_FILE))?.map(Zeroizing::new))

@@ -8,6 +8,7 @@ mod context;
 mod decimal;
 mod demo;
 mod i18n;
+mod send;
 mod serve;
 mod terminal;
 mod trust;
@@ -67,6 +68,7 @@ fn run(cli: Cli, language: Language) -> Exit {
         match cli.command {
             Command::Serve(arguments) => serve::run(&context, arguments).await,
             Command::Chat(arguments) => chat::run(&context, arguments).await,
+            Command::Send(arguments) => send::run(&context, arguments).await,
             Command::Calc(arguments) => calc::run(&context, arguments).await,
             Command::Demo(arguments) => demo::run(&context, arguments).await,
             Command::Trust(arguments) => trust::run(&context, arguments).await,

@@ -9,6 +9,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use aws_lc_rs::digest;
 use recado_engine::{Command, CommandError, Event, WelcomeError};
 use recado_proto::frame::{ClosingCode, Malformed, Refused};
 use recado_proto::framing::FrameTooLong;
@@ -236,4 +237,16 @@ pub fn new_message_id() -> Result<MessageId, aws_lc_rs::error::Unspecified> {
     let mut bytes = [0; 16];
     aws_lc_rs::rand::fill(&mut bytes)?;
     Ok(MessageId::from_bytes(bytes))
+}
+
+/// The message id that a reference stands for: always the same.
+pub fn message_id_of(reference: &str) -> MessageId {
+    let mut hashed = digest::Context::new(&digest::SHA256);
+    hashed.update(b"recado message reference v1\0");
+    hashed.update(reference.as_bytes());
+    let mut id = [0; MessageId::LENGTH];
+    for (byte, hash) in id.iter_mut().zip(hashed.finish().as_ref()) {
+        *byte = *hash;
+    }
+    MessageId::from_bytes(id)
 }
