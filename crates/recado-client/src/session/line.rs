@@ -165,6 +165,7 @@ impl Line {
                 // An error is an ICMP answer to something sent earlier: probing finds out.
                 Happening::Datagram(received.unwrap_or(0))
             }
+            else => std::future::pending().await,
         }
     }
 
