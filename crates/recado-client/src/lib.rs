@@ -7,6 +7,7 @@
 
 pub mod address;
 pub mod connect;
+pub mod history;
 pub mod home;
 pub mod https;
 pub mod identity;
@@ -15,5 +16,5 @@ pub mod trust;
 
 pub use recado_engine::{
     Command, CommandError, Event, Failure, LinkMeasurement, LinkReport, LinkState, Receipt, State,
-    Via,
+    Via, WaitReason, check_name, check_text,
 };

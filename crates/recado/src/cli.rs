@@ -71,6 +71,7 @@ pub(crate) enum Color {
 pub(crate) enum Command {
     Serve(Serve),
     Chat(Chat),
+    Send(Send),
     Calc(Calc),
     Doctor(Doctor),
     Demo(Demo),
@@ -138,6 +139,44 @@ pub(crate) struct Chat {
     pub(crate) plain: bool,
     #[arg(long, env = "RECADO_JSON", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
     pub(crate) json: bool,
+    #[arg(long, env = "RECADO_ACK", value_name = "WHEN", default_value = "auto")]
+    pub(crate) ack: Ack,
+    #[arg(long, env = "RECADO_HISTORY", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
+    pub(crate) history: bool,
+}
+
+/// When an incoming private message counts as received.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Ack {
+    /// When it is written down.
+    Auto,
+    /// When the program says so.
+    Manual,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Send {
+    #[arg(long, env = "RECADO_NAME", value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    #[arg(long, value_name = "NAME", required_unless_present = "all")]
+    pub(crate) to: Option<String>,
+    #[arg(long, conflicts_with = "to")]
+    pub(crate) all: bool,
+    #[arg(value_name = "TEXT")]
+    pub(crate) text: String,
+    #[arg(long = "ref", id = "ref", value_name = "REF")]
+    pub(crate) reference: Option<String>,
+    #[arg(long, value_name = "STATE", default_value = "stored")]
+    pub(crate) wait: Wait,
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub(crate) timeout: u64,
+}
+
+/// What `recado send` waits for.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Wait {
+    Stored,
+    Delivered,
 }
 
 #[derive(Args, Debug)]

@@ -9,6 +9,7 @@ mod decimal;
 mod demo;
 mod doctor;
 mod i18n;
+mod send;
 mod serve;
 mod terminal;
 mod trust;
@@ -68,6 +69,7 @@ fn run(cli: Cli, language: Language) -> Exit {
         match cli.command {
             Command::Serve(arguments) => serve::run(&context, arguments).await,
             Command::Chat(arguments) => chat::run(&context, arguments).await,
+            Command::Send(arguments) => send::run(&context, arguments).await,
             Command::Calc(arguments) => calc::run(&context, arguments).await,
             Command::Doctor(arguments) => doctor::run(&context, arguments).await,
             Command::Demo(arguments) => demo::run(&context, arguments).await,

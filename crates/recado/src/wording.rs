@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::time::SystemTime;
 
+use recado_client::CommandError;
+use recado_client::history::HistoryError;
 use recado_client::home::HomeError;
 use recado_client::identity::IdentityError;
 use recado_client::session::SessionError;
@@ -10,6 +12,7 @@ use recado_client::trust::{
     Attempt, CertificateFault, DateFault, Failure, Notice, StoreError, TrustError, Trusted,
 };
 use recado_proto::frame::{RefusalCode, Refused};
+use recado_proto::limits::MAX_TEXT;
 use recado_proto::name::{MAX_NAME, Name, suggest};
 use recado_proto::text::sanitise_line;
 use time::OffsetDateTime;
@@ -242,6 +245,38 @@ pub(crate) fn session(language: Language, error: &SessionError, name: &str) -> S
             language.text("session-malformed", &[("cause", &error.to_string())])
         }
         SessionError::Local(cause) => language.text("session-local", &[("cause", cause)]),
+        SessionError::History(error) => history(language, error),
+    }
+}
+
+/// Why an identity's database cannot be used.
+pub(crate) fn history(language: Language, error: &HistoryError) -> String {
+    let path = |path: &std::path::Path| path.display().to_string();
+    match error {
+        HistoryError::Home(error) => home(language, error),
+        HistoryError::TooNew { path: file, .. } => {
+            language.text("history-too-new", &[("path", &path(file))])
+        }
+        HistoryError::Full { path: file } => {
+            language.text("chat-disk-full", &[("path", &path(file))])
+        }
+        HistoryError::Failed { path: file, source } => language.text(
+            "history-failed",
+            &[("path", &path(file)), ("cause", &chain(source))],
+        ),
+        HistoryError::Thread => language.text("history-thread", &[]),
+    }
+}
+
+/// Why something could not be said or done.
+pub(crate) fn command(language: Language, error: CommandError) -> String {
+    match error {
+        CommandError::Empty => language.text("chat-error-empty", &[]),
+        CommandError::TooLong(_) => {
+            language.text("chat-error-too-long", &[("limit", &MAX_TEXT.to_string())])
+        }
+        CommandError::NameTooLong => language.text("chat-error-name", &[]),
+        CommandError::Away | CommandError::NoOtherKey => language.text("chat-error-away", &[]),
     }
 }
 
@@ -272,6 +307,8 @@ fn refusal(language: Language, refused: &Refused, asked: &str) -> String {
             let seconds = refused.retry_in_ms.div_ceil(1000).to_string();
             language.text("refused-later", &[("seconds", &seconds)])
         }
+        RefusalCode::Banned => language.text("refused-banned", &[]),
+        RefusalCode::Ticket => language.text("refused-ticket", &[]),
         RefusalCode::Unspecified => language.text("refused-other", &[]),
     };
     let suggestion = match refused.code {

@@ -13,6 +13,14 @@ pub(super) enum Typed {
     Who,
     /// `/link`.
     Link,
+    /// `/history`, or `/history NAME`.
+    History(Option<String>),
+    /// `/search WORDS`.
+    Search(String),
+    /// `/block NAME`.
+    Block(String),
+    /// `/trust NAME`.
+    Trust(String),
     /// `/help`.
     Help,
     /// `/quit`.
@@ -36,13 +44,20 @@ pub(super) fn parse(line: &str) -> Typed {
         return Typed::Bare;
     };
     let (word, argument) = split_word(rest);
-    match word.to_lowercase().as_str() {
-        "udp" | "all" | "todos" if argument.trim().is_empty() => Typed::Incomplete(word.to_owned()),
+    let word = word.to_lowercase();
+    let all = argument.trim();
+    match word.as_str() {
+        "udp" | "all" | "todos" | "search" | "buscar" | "block" | "bloquear" | "trust"
+        | "confiar"
+            if all.is_empty() =>
+        {
+            Typed::Incomplete(word)
+        }
         "udp" | "all" | "todos" => Typed::Global(argument.to_owned()),
         "tcp" | "msg" | "privado" => {
             let (to, text) = split_word(argument.trim_start());
             if to.is_empty() || text.trim().is_empty() {
-                return Typed::Incomplete(word.to_owned());
+                return Typed::Incomplete(word);
             }
             Typed::Private {
                 to: to.to_owned(),
@@ -53,7 +68,13 @@ pub(super) fn parse(line: &str) -> Typed {
         "link" => Typed::Link,
         "help" | "ajuda" => Typed::Help,
         "quit" | "sair" => Typed::Quit,
-        _ => Typed::Unknown(word.to_owned()),
+        "history" | "historico" | "histórico" => {
+            Typed::History((!all.is_empty()).then(|| all.to_owned()))
+        }
+        "search" | "buscar" => Typed::Search(all.to_owned()),
+        "block" | "bloquear" => Typed::Block(all.to_owned()),
+        "trust" | "confiar" => Typed::Trust(all.to_owned()),
+        _ => Typed::Unknown(word),
     }
 }
 
@@ -88,6 +109,14 @@ mod tests {
         assert_eq!(parse("/link"), Typed::Link);
         assert_eq!(parse("/sair "), Typed::Quit);
         assert_eq!(parse("/ajuda"), Typed::Help);
+        assert_eq!(parse("/historico"), Typed::History(None));
+        assert_eq!(parse("/history B "), Typed::History(Some("B".into())));
+        assert_eq!(
+            parse("/buscar duas palavras"),
+            Typed::Search("duas palavras".into())
+        );
+        assert_eq!(parse("/bloquear B"), Typed::Block("B".into()));
+        assert_eq!(parse("/confiar B"), Typed::Trust("B".into()));
     }
 
     #[test]
@@ -107,7 +136,9 @@ mod tests {
         assert_eq!(parse("  "), Typed::Empty);
         assert_eq!(parse("/"), Typed::Unknown(String::new()));
         assert_eq!(parse("/upd x"), Typed::Unknown("upd".into()));
-        for line in ["/udp", "/udp   ", "/tcp", "/tcp B", "/tcp B  "] {
+        for line in [
+            "/udp", "/udp   ", "/tcp", "/tcp B", "/tcp B  ", "/search", "/block ", "/trust",
+        ] {
             assert!(matches!(parse(line), Typed::Incomplete(_)), "{line}");
         }
     }

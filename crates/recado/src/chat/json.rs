@@ -3,8 +3,10 @@
 use std::collections::VecDeque;
 use std::io;
 
+use recado_client::history::{Conversation, Item, Outgoing, PastMessage, Question, Standing};
+use recado_client::session::SessionError;
 use recado_client::trust::Trusted;
-use recado_client::{CommandError, Event, LinkState, State, Via};
+use recado_client::{Command, CommandError, Event, LinkState, State, Via};
 use recado_proto::frame::{ClosingCode, Person};
 use recado_proto::id::MessageId;
 use recado_proto::limits::MAX_TEXT;
@@ -13,51 +15,146 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::input::Fault;
-use super::{Action, Face};
-use crate::terminal;
+use super::talk::{Action, Face, Own, SCREEN};
+use crate::context::Context;
+use crate::{terminal, wording};
 
 /// The version of this interface, in `ready`.
 const API: u32 = 1;
 
 /// The face for programs.
-#[derive(Default)]
-pub(super) struct JsonFace {
-    /// The references of `who`s that are not answered yet, in order.
-    asked: VecDeque<Option<Value>>,
-    /// The same of `link`s.
-    asked_link: VecDeque<Option<Value>>,
+pub(super) struct JsonFace<'a> {
+    context: &'a Context,
+    /// One's own name.
+    name: String,
+    /// The references of requests that are not answered yet, in order.
+    asked: Asked,
 }
 
-impl JsonFace {
-    /// What a request asks for; or the code and message of what is wrong with it.
+/// The references of requests, by what answers them.
+#[derive(Default)]
+struct Asked {
+    who: VecDeque<Option<Value>>,
+    link: VecDeque<Option<Value>>,
+    block: VecDeque<Option<Value>>,
+    trust: VecDeque<Option<Value>>,
+}
+
+/// What is wrong with a request: a code and a message.
+type Wrong = (&'static str, String);
+
+/// A request's members.
+struct Members<'a>(&'a Map<String, Value>);
+
+impl Members<'_> {
+    fn string(&self, member: &str) -> Result<String, Wrong> {
+        match self.0.get(member) {
+            Some(Value::String(text)) => Ok(text.clone()),
+            Some(_) => Err(("wrong_member", format!("{member} is not a string"))),
+            None => Err(("missing_member", format!("{member} is missing"))),
+        }
+    }
+
+    /// How many messages are wanted.
+    fn limit(&self) -> Result<usize, Wrong> {
+        match self.0.get("limit") {
+            None => Ok(SCREEN),
+            Some(value) => value
+                .as_u64()
+                .and_then(|limit| usize::try_from(limit).ok())
+                .ok_or_else(|| ("wrong_member", "limit is not a whole number".to_owned())),
+        }
+    }
+
+    fn conversation(&self) -> Result<Conversation, Wrong> {
+        Ok(match self.0.get("with") {
+            None => Conversation::Any,
+            Some(Value::Null) => Conversation::Everyone,
+            Some(_) => Conversation::With(self.string("with")?),
+        })
+    }
+
+    /// Whether the person is to be blocked, which is what `block` means unless it says otherwise.
+    fn blocked(&self) -> Result<bool, Wrong> {
+        match self.0.get("blocked") {
+            None => Ok(true),
+            Some(Value::Bool(blocked)) => Ok(*blocked),
+            Some(_) => Err((
+                "wrong_member",
+                "blocked is neither true nor false".to_owned(),
+            )),
+        }
+    }
+
+    fn id(&self) -> Result<MessageId, Wrong> {
+        let id = self.string("id")?;
+        id.parse()
+            .map_err(|_| ("wrong_member", "id is not 32 hexadecimal digits".to_owned()))
+    }
+}
+
+impl<'a> JsonFace<'a> {
+    pub(super) fn new(context: &'a Context) -> Self {
+        Self {
+            context,
+            name: String::new(),
+            asked: Asked::default(),
+        }
+    }
+
+    /// What a request asks for; or what is wrong with it.
     fn understand(
         &mut self,
         request: &Map<String, Value>,
         reference: Option<Value>,
-    ) -> Result<Action<Option<Value>>, (&'static str, String)> {
-        let string = |member: &str| match request.get(member) {
-            Some(Value::String(text)) => Ok(text.clone()),
-            Some(_) => Err(("wrong_member", format!("{member} is not a string"))),
-            None => Err(("missing_member", format!("{member} is missing"))),
-        };
-        match string("type")?.as_str() {
-            "private" => Ok(Action::Private {
-                to: string("to")?,
-                text: string("text")?,
-                sent: reference,
+    ) -> Result<Action, Wrong> {
+        let members = Members(request);
+        let kept = reference.as_ref().map(Value::to_string);
+        match members.string("type")?.as_str() {
+            "private" => Ok(Action::Say {
+                to: Some(members.string("to")?),
+                text: members.string("text")?,
+                reference: kept,
             }),
-            "global" => Ok(Action::Global {
-                text: string("text")?,
-                sent: reference,
+            "global" => Ok(Action::Say {
+                to: None,
+                text: members.string("text")?,
+                reference: kept,
             }),
             "who" => {
-                self.asked.push_back(reference);
-                Ok(Action::Who)
+                self.asked.who.push_back(reference);
+                Ok(Action::Command(Command::Who))
             }
             "link" => {
-                self.asked_link.push_back(reference);
-                Ok(Action::Link)
+                self.asked.link.push_back(reference);
+                Ok(Action::Command(Command::Link))
             }
+            "history" => {
+                let question = Question::Latest {
+                    conversation: members.conversation()?,
+                    limit: members.limit()?,
+                };
+                Ok(Action::Ask(question, kept))
+            }
+            "search" => {
+                let question = Question::Words {
+                    words: members.string("words")?,
+                    limit: members.limit()?,
+                };
+                Ok(Action::Ask(question, kept))
+            }
+            "block" => {
+                let name = members.string("name")?;
+                let blocked = members.blocked()?;
+                self.asked.block.push_back(reference);
+                Ok(Action::Command(Command::Block { name, blocked }))
+            }
+            "trust" => {
+                let name = members.string("name")?;
+                self.asked.trust.push_back(reference);
+                Ok(Action::Command(Command::Trust { name }))
+            }
+            "ack" => Ok(Action::Acknowledge(members.id()?, kept)),
             "quit" => Ok(Action::Quit),
             kind => Err((
                 "unknown_type",
@@ -72,12 +169,63 @@ impl JsonFace {
             reference,
         )
     }
+
+    fn command_error(error: CommandError, reference: Option<Value>) -> io::Result<()> {
+        let (code, message) = match error {
+            CommandError::Empty => ("empty", "there is nothing in it".to_owned()),
+            CommandError::TooLong(length) => {
+                let message = format!("the text has {length} bytes; the most is {MAX_TEXT}");
+                ("too_long", message)
+            }
+            CommandError::NameTooLong => ("name_too_long", "no name is so long".to_owned()),
+            CommandError::Away => ("away", "there is no connection now".to_owned()),
+            CommandError::NoOtherKey => (
+                "no_other_key",
+                "this name has no other key that could be trusted".to_owned(),
+            ),
+        };
+        Self::error(code, &message, reference)
+    }
+
+    /// A message of the past, as it was told when it was said.
+    fn past_message(&self, message: &PastMessage) -> Value {
+        let own = || self.name.clone();
+        let mut object = json!({
+            "type": if message.is_global { "global" } else { "private" },
+            "from": message.from.clone().unwrap_or_else(own),
+            "text": message.text,
+            "id": message.id.to_string(),
+            "sent_at": moment(message.sent_at_ms),
+        });
+        if message.is_global {
+            object["verified"] = message.verified.into();
+            if let Some(sequence) = message.sequence {
+                object["seq"] = sequence.into();
+            }
+        } else {
+            object["to"] = message.to.clone().unwrap_or_else(own).into();
+        }
+        if message.standing != Standing::Received {
+            object["state"] = message.standing.as_str().into();
+        }
+        if message.standing == Standing::Failed {
+            object["code"] = message.code.as_str().into();
+        }
+        if let Some(reference) = given_back(message.reference.as_deref()) {
+            object["ref"] = reference;
+        }
+        object
+    }
 }
 
-impl Face for JsonFace {
-    type Sent = Option<Value>;
+/// A reference as the program wrote it.
+fn given_back(kept: Option<&str>) -> Option<Value> {
+    serde_json::from_str(kept?).ok()
+}
 
+impl Face for JsonFace<'_> {
     fn ready(&mut self, name: &str, trusted: &Trusted) -> io::Result<()> {
+        name.clone_into(&mut self.name);
         say(
             json!({
                 "type": "ready",
@@ -91,7 +239,27 @@ impl Face for JsonFace {
         )
     }
 
-    fn line(&mut self, line: &str) -> io::Result<Action<Option<Value>>> {
+    fn back(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn away(&mut self, code: Option<ClosingCode>, detail: &str) -> io::Result<()> {
+        let code = match code {
+            Some(ClosingCode::Shutdown) => "shutdown",
+            Some(ClosingCode::TooSlow) => "too_slow",
+            _ => "connection_lost",
+        };
+        let mut object = json!({ "type": "error", "code": code, "message": detail });
+        object["retry"] = true.into();
+        say(object, None)?;
+        // Of these the server has kept none.
+        for reference in std::mem::take(&mut self.asked.block) {
+            Self::command_error(CommandError::Away, reference)?;
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, line: &str) -> io::Result<Action> {
         if line.trim().is_empty() {
             return Ok(Action::Nothing);
         }
@@ -124,17 +292,27 @@ impl Face for JsonFace {
         }
     }
 
-    fn refused(&mut self, error: CommandError, reference: Option<Value>) -> io::Result<()> {
-        let (code, message) = match error {
-            CommandError::Empty => ("empty", "the text is empty".to_owned()),
-            CommandError::TooLong(length) => {
-                let message = format!("the text has {length} bytes; the most is {MAX_TEXT}");
-                ("too_long", message)
-            }
-            CommandError::NameTooLong => ("name_too_long", "to is no name".to_owned()),
-            CommandError::Ended => ("ended", "the session has ended".to_owned()),
+    fn refused(&mut self, error: CommandError, reference: Option<String>) -> io::Result<()> {
+        Self::command_error(error, given_back(reference.as_deref()))
+    }
+
+    fn answer(&mut self, command: &Command, result: Result<(), CommandError>) -> io::Result<()> {
+        let asked = match command {
+            Command::Who => &mut self.asked.who,
+            Command::Link => &mut self.asked.link,
+            Command::Block { .. } => &mut self.asked.block,
+            Command::Trust { .. } => &mut self.asked.trust,
+            // Nobody waits for an answer to these.
+            Command::Global { .. } | Command::Take(_) | Command::Measure => return Ok(()),
         };
-        Self::error(code, &message, reference)
+        let reference = asked.pop_front().flatten();
+        match (command, result) {
+            (_, Err(error)) => Self::command_error(error, reference),
+            (Command::Trust { name }, Ok(())) => {
+                say(json!({ "type": "trust", "name": name }), reference)
+            }
+            (_, Ok(())) => Ok(()),
+        }
     }
 
     fn event(&mut self, event: &Event) -> io::Result<()> {
@@ -144,6 +322,7 @@ impl Face for JsonFace {
                 id,
                 sent_at_ms,
                 text,
+                replayed,
                 ..
             } => say(
                 json!({
@@ -152,10 +331,37 @@ impl Face for JsonFace {
                     "text": text,
                     "id": id.to_string(),
                     "sent_at": moment(*sent_at_ms),
-                    "replayed": false,
+                    "replayed": replayed,
                 }),
                 None,
             ),
+            Event::Missing { from, count } => say(
+                json!({ "type": "missing", "from": from.name, "count": count }),
+                None,
+            ),
+            Event::Waiting { name, why } => say(
+                json!({ "type": "waiting", "name": name, "code": why.code() }),
+                None,
+            ),
+            Event::KeyChanged { name, old, new } => say(
+                json!({
+                    "type": "key_changed",
+                    "name": name,
+                    "old": old.to_string(),
+                    "new": new.to_string(),
+                }),
+                None,
+            ),
+            Event::Blocked(answer) => {
+                let reference = self.asked.block.pop_front().flatten();
+                if answer.done {
+                    let (name, blocked) = (&answer.name, answer.blocked);
+                    let object = json!({ "type": "block", "name": name, "blocked": blocked });
+                    return say(object, reference);
+                }
+                Self::error("not_blocked", "nobody has that name", reference)
+            }
+            Event::LogLost => say(json!({ "type": "log_lost" }), None),
             Event::Global {
                 from,
                 id,
@@ -191,13 +397,10 @@ impl Face for JsonFace {
                 None,
             ),
             Event::Roster(people) => {
-                let reference = self.asked.pop_front().flatten();
+                let reference = self.asked.who.pop_front().flatten();
                 say(roster(people), reference)
             }
-            Event::Hole { first, last } => say(
-                json!({ "type": "hole", "first": first, "last": last }),
-                None,
-            ),
+            Event::Hole { first, last } => say(hole(*first, *last), None),
             Event::Link(state) => say(link(state), None),
             Event::LinkReport(report) => {
                 let mut object = link(&report.state);
@@ -208,7 +411,7 @@ impl Face for JsonFace {
                 object["repaired"] = report.repaired.into();
                 object["late"] = report.late.into();
                 object["rejected"] = report.rejected.into();
-                let reference = self.asked_link.pop_front().flatten();
+                let reference = self.asked.link.pop_front().flatten();
                 say(object, reference)
             }
             Event::Unreadable { from, id } => Self::error(
@@ -224,31 +427,77 @@ impl Face for JsonFace {
         }
     }
 
-    fn settled(&mut self, id: MessageId, state: State, reference: Option<Value>) -> io::Result<()> {
-        let id = id.to_string();
-        let state = match state {
-            State::Stored => json!({ "type": "state", "id": id, "state": "stored" }),
-            State::Delivered => json!({ "type": "state", "id": id, "state": "delivered" }),
-            State::Failed(failure) => json!({
-                "type": "state",
-                "id": id,
-                "state": "failed",
-                "code": failure.code(),
-            }),
+    fn state(&mut self, own: &Own) -> io::Result<()> {
+        let (state, code) = match own.state {
+            State::Queued => ("queued", None),
+            State::Stored => ("stored", None),
+            State::Delivered => ("delivered", None),
+            State::Failed(failure) => ("failed", Some(failure.code())),
         };
-        say(state, reference)
+        let mut object = json!({ "type": "state", "id": own.id.to_string(), "state": state });
+        if let Some(code) = code {
+            object["code"] = code.into();
+        }
+        say(object, given_back(own.reference.as_deref()))
     }
 
-    fn ended(&mut self, code: Option<ClosingCode>, detail: &str) -> io::Result<()> {
+    fn past(&mut self, items: &[Item], reference: Option<String>) -> io::Result<()> {
+        let items = items.iter().map(|item| match item {
+            Item::Message(message) => self.past_message(message),
+            Item::Hole { first, last } => hole(*first, *last),
+        });
+        let object = json!({ "type": "messages", "items": items.collect::<Vec<_>>() });
+        say(object, given_back(reference.as_deref()))
+    }
+
+    fn nothing_to_acknowledge(&mut self, reference: Option<String>) -> io::Result<()> {
+        let message = "no private message of this id waits to be acknowledged";
+        Self::error("unknown_id", message, given_back(reference.as_deref()))
+    }
+
+    fn disk_full(&mut self, path: &str, lost: &[Outgoing]) -> io::Result<()> {
+        let message = format!("there is no room to write {path}");
+        if lost.is_empty() {
+            Self::error("disk_full", &message, None)?;
+        }
+        for lost in lost {
+            let reference = given_back(lost.reference.as_deref());
+            Self::error("disk_full", &message, reference)?;
+        }
+        Ok(())
+    }
+
+    fn left(&mut self, count: usize) -> io::Result<()> {
+        let message = format!("{count} messages are queued, and are sent next time");
+        Self::error("left_queued", &message, None)
+    }
+
+    fn ended(&mut self, code: ClosingCode, detail: &str) -> io::Result<()> {
         let code = match code {
-            Some(ClosingCode::TakenOver) => "taken_over",
-            Some(ClosingCode::Shutdown) => "shutdown",
-            Some(ClosingCode::TooSlow) => "too_slow",
-            Some(ClosingCode::Protocol) => "protocol",
-            Some(ClosingCode::Unspecified) | None => "connection_lost",
+            ClosingCode::TakenOver => "taken_over",
+            ClosingCode::Kicked => "kicked",
+            ClosingCode::Banned => "banned",
+            _ => "protocol",
         };
         Self::error(code, detail, None)
     }
+
+    fn failed(&mut self, error: &SessionError) -> io::Result<()> {
+        let text = wording::session(self.context.language, error, &self.name);
+        self.context.complain(&text);
+        let code = match error {
+            SessionError::Refused(_) => "refused",
+            SessionError::Trust(_) => "not_trusted",
+            SessionError::History(_) => "storage",
+            SessionError::Lost(_) | SessionError::Local(_) => "connection_lost",
+            SessionError::Malformed(_) | SessionError::Welcome(_) => "protocol",
+        };
+        Self::error(code, &wording::chain(error), None)
+    }
+}
+
+fn hole(first: u64, last: u64) -> Value {
+    json!({ "type": "hole", "first": first, "last": last })
 }
 
 fn roster(people: &[Person]) -> Value {

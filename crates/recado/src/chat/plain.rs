@@ -2,18 +2,21 @@
 
 use std::io;
 
+use recado_client::history::{Conversation, Item, Outgoing, PastMessage, Question, Standing};
+use recado_client::session::SessionError;
 use recado_client::trust::Trusted;
-use recado_client::{CommandError, Event, LinkReport, State};
+use recado_client::{Command, CommandError, Event, LinkReport, State};
 use recado_proto::frame::{ClosingCode, Person};
-use recado_proto::id::MessageId;
 use recado_proto::limits::MAX_TEXT;
+use recado_proto::name::RESERVED;
 use recado_proto::text::{sanitise_block, sanitise_line};
+use time::OffsetDateTime;
 
 use super::command::{Typed, parse};
 use super::input::Fault;
-use super::{Action, Face};
+use super::talk::{Action, Face, Own, SCREEN};
 use crate::context::Context;
-use crate::terminal;
+use crate::{terminal, wording};
 
 /// What a continuation line of a message begins with, so that no message can pass for another.
 const INDENT: &str = "    ";
@@ -21,14 +24,16 @@ const INDENT: &str = "    ";
 /// The face for people who like lines, for screen readers and for pipes.
 pub(super) struct PlainFace<'a> {
     context: &'a Context,
+    /// One's own name.
+    name: String,
 }
-
-/// What is remembered of a message: to whom it went; `None` is everyone.
-pub(super) struct SentTo(Option<String>);
 
 impl<'a> PlainFace<'a> {
     pub(super) fn new(context: &'a Context) -> Self {
-        Self { context }
+        Self {
+            context,
+            name: String::new(),
+        }
     }
 
     fn prompt(&self) -> io::Result<()> {
@@ -65,15 +70,42 @@ impl<'a> PlainFace<'a> {
         )
     }
 
+    fn complain_of(&self, error: CommandError) {
+        terminal::tell(&wording::command(self.context.language, error));
+    }
+
+    /// When, from whom or to whom, and what became of it.
+    fn past_head(&self, message: &PastMessage) -> String {
+        let name = message.from.as_ref().or(message.to.as_ref());
+        let name = sanitise_line(name.unwrap_or(&self.name));
+        let is_own = message.from.is_none();
+        let head = match (message.is_global, is_own) {
+            (true, _) if !message.verified => ("chat-global-unverified", "from"),
+            (true, _) => ("chat-global", "from"),
+            (false, false) => ("chat-private", "from"),
+            (false, true) => ("chat-past-own", "to"),
+        };
+        let head = self.context.text(head.0, &[(head.1, &name)]);
+        let state = match message.standing {
+            Standing::Received => String::new(),
+            // What was said to everyone is there to be seen.
+            Standing::Stored if message.is_global => String::new(),
+            standing => {
+                let word = format!("state-{}", standing.as_str());
+                format!("({}) ", self.context.text(&word, &[]))
+            }
+        };
+        format!("{} {state}{head}", moment(message.sent_at_ms))
+    }
+
     fn hint(&self, id: &str, arguments: &[(&str, &str)]) {
         terminal::tell(&self.context.text(id, arguments));
     }
 }
 
 impl Face for PlainFace<'_> {
-    type Sent = SentTo;
-
     fn ready(&mut self, name: &str, trusted: &Trusted) -> io::Result<()> {
+        name.clone_into(&mut self.name);
         let (name, server) = (sanitise_line(name), trusted.server());
         let names = [("name", name.as_ref()), ("server", server.as_str())];
         self.context
@@ -81,19 +113,52 @@ impl Face for PlainFace<'_> {
         self.prompt()
     }
 
-    fn line(&mut self, line: &str) -> io::Result<Action<SentTo>> {
+    fn back(&mut self) -> io::Result<()> {
+        self.context.notice(&self.context.text("chat-back", &[]));
+        Ok(())
+    }
+
+    fn away(&mut self, code: Option<ClosingCode>, detail: &str) -> io::Result<()> {
+        let cause = match code {
+            Some(ClosingCode::Shutdown) => self.context.text("chat-away-shutdown", &[]),
+            Some(ClosingCode::TooSlow) => self.context.text("chat-away-too-slow", &[]),
+            _ => sanitise_line(detail).into_owned(),
+        };
+        self.hint("chat-away", &[("cause", &cause)]);
+        Ok(())
+    }
+
+    fn line(&mut self, line: &str) -> io::Result<Action> {
+        let say = |to, text| Action::Say {
+            to,
+            text,
+            reference: None,
+        };
         let action = match parse(line) {
             Typed::Empty => Action::Nothing,
-            Typed::Global(text) => Action::Global {
-                text,
-                sent: SentTo(None),
-            },
-            Typed::Private { to, text } => {
-                let sent = SentTo(Some(to.clone()));
-                Action::Private { to, text, sent }
+            Typed::Global(text) => say(None, text),
+            Typed::Private { to, text } => say(Some(to), text),
+            Typed::Who => Action::Command(Command::Who),
+            Typed::Link => Action::Command(Command::Link),
+            Typed::History(with) => {
+                let conversation = match with {
+                    None => Conversation::Any,
+                    Some(name) if RESERVED.contains(&name.as_str()) => Conversation::Everyone,
+                    Some(name) => Conversation::With(name),
+                };
+                let limit = SCREEN;
+                let question = Question::Latest {
+                    conversation,
+                    limit,
+                };
+                Action::Ask(question, None)
             }
-            Typed::Who => Action::Who,
-            Typed::Link => Action::Link,
+            Typed::Search(words) => {
+                let limit = SCREEN;
+                Action::Ask(Question::Words { words, limit }, None)
+            }
+            Typed::Block(name) => Action::ToggleBlock(name),
+            Typed::Trust(name) => Action::Command(Command::Trust { name }),
             Typed::Help => {
                 terminal::tell(&self.context.text("chat-help", &[]));
                 Action::Nothing
@@ -126,27 +191,70 @@ impl Face for PlainFace<'_> {
         self.prompt()
     }
 
-    fn refused(&mut self, error: CommandError, _sent: SentTo) -> io::Result<()> {
-        let id = match error {
-            CommandError::Empty => "chat-hint-bare",
-            CommandError::TooLong(_) => {
-                self.hint("chat-error-too-long", &[("limit", &MAX_TEXT.to_string())]);
-                return Ok(());
+    fn refused(&mut self, error: CommandError, _reference: Option<String>) -> io::Result<()> {
+        self.complain_of(error);
+        Ok(())
+    }
+
+    fn answer(&mut self, command: &Command, result: Result<(), CommandError>) -> io::Result<()> {
+        match (command, result) {
+            (Command::Trust { name }, Ok(())) => {
+                let name = sanitise_line(name);
+                self.hint("chat-trusted", &[("name", &name)]);
             }
-            CommandError::NameTooLong => "chat-error-name",
-            CommandError::Ended => "chat-error-ended",
-        };
-        self.hint(id, &[]);
+            (Command::Trust { name }, Err(CommandError::NoOtherKey)) => {
+                let name = sanitise_line(name);
+                self.hint("chat-nothing-to-trust", &[("name", &name)]);
+            }
+            (_, Err(error)) => self.complain_of(error),
+            (_, Ok(())) => {}
+        }
         Ok(())
     }
 
     fn event(&mut self, event: &Event) -> io::Result<()> {
         match event {
-            Event::Private { from, text, .. } => {
+            Event::Private {
+                from,
+                text,
+                replayed,
+                ..
+            } => {
                 let from = sanitise_line(&from.name);
-                let head = self.context.text("chat-private", &[("from", &from)]);
-                say_message(&head, text)?;
+                let id = match replayed {
+                    true => "chat-private-again",
+                    false => "chat-private",
+                };
+                say_message(&self.context.text(id, &[("from", &from)]), text)?;
             }
+            Event::Missing { from, count } => {
+                let from = sanitise_line(&from.name);
+                let count = count.to_string();
+                self.hint("chat-missing", &[("from", &from), ("count", &count)]);
+            }
+            Event::Waiting { name, why } => {
+                let to = sanitise_line(name);
+                let why = self.context.text(&format!("waiting-{}", why.code()), &[]);
+                self.hint("chat-waiting", &[("to", &to), ("why", &why)]);
+            }
+            Event::KeyChanged { name, old, new } => {
+                let name = sanitise_line(name);
+                let (old, new) = (old.to_string(), new.to_string());
+                self.hint(
+                    "chat-key-changed",
+                    &[("name", &name), ("old", &old), ("new", &new)],
+                );
+            }
+            Event::Blocked(answer) => {
+                let id = match (answer.done, answer.blocked) {
+                    (false, _) => "chat-not-blocked",
+                    (true, true) => "chat-blocked",
+                    (true, false) => "chat-unblocked",
+                };
+                let name = sanitise_line(&answer.name);
+                self.hint(id, &[("name", &name)]);
+            }
+            Event::LogLost => self.hint("chat-log-lost", &[]),
             Event::Global {
                 from,
                 text,
@@ -198,15 +306,19 @@ impl Face for PlainFace<'_> {
         Ok(())
     }
 
-    fn settled(&mut self, _id: MessageId, state: State, sent: SentTo) -> io::Result<()> {
-        let to = sent.0.as_deref().map(sanitise_line);
-        match (state, to) {
+    fn state(&mut self, own: &Own) -> io::Result<()> {
+        let to = own.to.as_deref().map(sanitise_line);
+        match (own.state, to) {
             (State::Delivered, Some(to)) => {
                 self.context
                     .notice(&self.context.text("chat-delivered", &[("to", &to)]));
             }
-            // One's own echo has been shown.
-            (State::Stored | State::Delivered, _) => {}
+            (State::Stored, Some(to)) if !own.is_here => {
+                self.context
+                    .notice(&self.context.text("chat-stored", &[("to", &to)]));
+            }
+            // Who is here has it in a moment; and one's own echo is shown.
+            (State::Queued | State::Stored | State::Delivered, _) => {}
             (State::Failed(failure), to) => {
                 let why = self
                     .context
@@ -220,16 +332,53 @@ impl Face for PlainFace<'_> {
         Ok(())
     }
 
-    fn ended(&mut self, code: Option<ClosingCode>, detail: &str) -> io::Result<()> {
-        let detail = sanitise_line(detail);
-        match code {
-            Some(ClosingCode::TakenOver) => self.hint("chat-ended-taken-over", &[]),
-            Some(ClosingCode::Shutdown) => self.hint("chat-ended-shutdown", &[]),
-            Some(ClosingCode::TooSlow) => self.hint("chat-ended-too-slow", &[]),
-            Some(ClosingCode::Protocol | ClosingCode::Unspecified) | None => {
-                self.hint("chat-ended-lost", &[("cause", &detail)]);
+    fn past(&mut self, items: &[Item], _reference: Option<String>) -> io::Result<()> {
+        if items.is_empty() {
+            self.hint("chat-nothing-found", &[]);
+        }
+        for item in items {
+            match item {
+                Item::Message(message) => say_message(&self.past_head(message), &message.text)?,
+                Item::Hole { first, last } => {
+                    let count = last.saturating_sub(*first).saturating_add(1).to_string();
+                    terminal::say(&self.context.text("chat-hole", &[("count", &count)]))?;
+                }
             }
         }
+        Ok(())
+    }
+
+    fn nothing_to_acknowledge(&mut self, _reference: Option<String>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn disk_full(&mut self, path: &str, lost: &[Outgoing]) -> io::Result<()> {
+        self.hint("chat-disk-full", &[("path", path)]);
+        if !lost.is_empty() {
+            let count = lost.len().to_string();
+            self.hint("chat-disk-full-lost", &[("count", &count)]);
+        }
+        Ok(())
+    }
+
+    fn left(&mut self, count: usize) -> io::Result<()> {
+        self.hint("chat-left-queued", &[("count", &count.to_string())]);
+        Ok(())
+    }
+
+    fn ended(&mut self, code: ClosingCode, detail: &str) -> io::Result<()> {
+        match code {
+            ClosingCode::TakenOver => self.hint("chat-ended-taken-over", &[]),
+            ClosingCode::Kicked => self.hint("chat-ended-kicked", &[]),
+            ClosingCode::Banned => self.hint("chat-ended-banned", &[]),
+            _ => self.hint("chat-ended-protocol", &[("cause", &sanitise_line(detail))]),
+        }
+        Ok(())
+    }
+
+    fn failed(&mut self, error: &SessionError) -> io::Result<()> {
+        let text = wording::session(self.context.language, error, &self.name);
+        self.context.complain(&text);
         Ok(())
     }
 }
@@ -245,6 +394,14 @@ fn say_message(head: &str, text: &str) -> io::Result<()> {
         message.push_str(&line);
     }
     terminal::say(&message)
+}
+
+/// The date and time in UTC. What no calendar has is shown as 1970.
+fn moment(ms: i64) -> String {
+    let moment = OffsetDateTime::from_unix_timestamp(ms.div_euclid(1000));
+    let moment = moment.unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let (date, hour, minute) = (moment.date(), moment.hour(), moment.minute());
+    format!("{date} {hour:02}:{minute:02} UTC")
 }
 
 fn names(people: &[Person]) -> String {

@@ -13,7 +13,7 @@ use recado_client::connect::RESOLVE_TIMEOUT;
 use recado_client::home::Home;
 use recado_client::https::{self, HttpsError, Method, Request};
 use recado_client::identity::{self, Identity, IdentityError};
-use recado_client::session::{Session, SessionError};
+use recado_client::session::{IncomingMail, Session, SessionConfig, SessionError, Update};
 use recado_client::trust::{FirstUse, Notice, Reason, TrustError, TrustStore, Trusted, decide};
 use recado_client::{Command, Event, LinkMeasurement};
 use recado_proto::text::sanitise_line;
@@ -314,20 +314,27 @@ enum OpenError {
 
 async fn open(home: &Home, trusted: &Trusted, name: &str) -> Result<Session, OpenError> {
     let identity = Identity::open(home, &trusted.root, name).map_err(OpenError::Identity)?;
-    let opened = Session::open(trusted, identity, name).await;
-    opened.map_err(OpenError::Session)
+    let opened = Session::open(SessionConfig {
+        trusted: trusted.clone(),
+        identity,
+        name: name.to_owned(),
+        // What comes meanwhile waits for the person's own session.
+        incoming: IncomingMail::Left,
+    });
+    opened.await.map_err(OpenError::Session)
 }
 
 /// The name, and what was measured; `None` if the session ends before.
 async fn measure(session: &mut Session) -> Option<(String, LinkMeasurement)> {
     let mut registered = String::new();
     loop {
-        match session.event().await? {
-            Event::Ready { name, .. } => {
+        match session.update().await? {
+            Update::Event(Event::Ready { name, .. }) => {
                 registered = name;
                 session.command(Command::Measure).await.ok()?;
             }
-            Event::Measured(measured) => return Some((registered, measured)),
+            Update::Event(Event::Measured(measured)) => return Some((registered, measured)),
+            Update::Away { .. } | Update::Ended(_) => return None,
             _ => {}
         }
     }

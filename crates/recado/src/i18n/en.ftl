@@ -79,6 +79,9 @@ home-unreadable = { $path } cannot be read ({ $cause }); check its permissions, 
 identity-in-use = another recado on this machine is using the name "{ $name }"; close it, or take another name with --name
 identity-damaged = the key { $path } is damaged; put it back from a copy, or move its folder away to begin again with a new key
 identity-crypto = the key of this identity cannot be used: { $cause }
+history-too-new = { $path } was written by a later version of recado; use that one
+history-failed = { $path } cannot be read or written ({ $cause }); check the disk, then start again. If the file is damaged, put it back from a copy
+history-thread = the thread that writes messages down has ended; start again
 
 ### Sessions
 
@@ -92,6 +95,8 @@ refused-confusable = the name "{ $name }" could be mistaken for "{ $resembles }"
 refused-has-name = this identity already has the name "{ $name }" on this server
 refused-registration = this server gives new names only to people on its own network; ask whoever runs it
 refused-later = the server cannot take a new name right now; try again in { $seconds } s
+refused-banned = whoever runs this server has banned this name, key or address
+refused-ticket = the ticket is unknown, used up or expired; ask for another one
 refused-other = the server refuses, for a reason that this version does not know
 refused-suggestion = You could use "{ $name }".
 name-rule-empty = it is empty
@@ -127,17 +132,52 @@ chat-link-report =
     Probes: { $probes } sent, { $lost } without an answer
     Received: { $datagrams } by UDP, { $frames } by TCP; { $repaired } repaired, { $late } late; { $rejected } datagrams rejected
 chat-private = [TCP] Private from { $from }:
+chat-private-again = [TCP] Private from { $from } (perhaps shown before):
 chat-joined = { $name } joined
 chat-left = { $name } left
 chat-roster = Here now: { $names }
 chat-unreadable = a message from { $from } cannot be read: it is of a later version of recado
 chat-delivered = [TCP] To { $to }: delivered
+chat-stored = [TCP] To { $to }: stored; { $to } gets it when back
+chat-waiting = [TCP] To { $to }: waiting: { $why }. It goes on by itself.
+waiting-mailbox_full = too much waits for them already
+waiting-rate = you are writing faster than the server allows
+waiting-storage = the server's disk is full
+chat-missing = { $count } messages from { $from } are missing here: another copy of this history took them.
+chat-key-changed =
+    THE KEY OF { $name } HAS CHANGED. Someone may be posing as { $name }: what you wrote was not sent.
+      remembered: { $old }
+      now:        { $new }
+    Ask { $name } another way. Only if they confirm it: /trust { $name }
+chat-trusted = The new key of { $name } is trusted from now on.
+chat-nothing-to-trust = There is no new key of { $name } to be trusted.
+chat-blocked = Messages from { $name } are refused from now on. The same again takes them.
+chat-unblocked = Messages from { $name } are taken again.
+chat-not-blocked = Nothing was changed: nobody is called { $name }, or the server cannot write it down.
+chat-log-lost = The server was restarted: messages to everyone may be missing.
+chat-away = The connection to the server was lost ({ $cause }). It is tried again; what you write is kept and sent then.
+chat-away-shutdown = the server is stopping
+chat-away-too-slow = this side did not keep up
+chat-back = There is a connection again.
+chat-nothing-found = Nothing was found.
+chat-past-own = [TCP] To { $to }:
+state-queued = queued
+state-stored = stored
+state-delivered = delivered
+state-failed = not delivered
+chat-disk-full = there is no room to write { $path }; free some, it is tried again
+chat-disk-full-lost = Not sent: the last { $count } messages. Write them again.
+chat-left-queued = { $count } messages are not sent yet. They are kept, and sent next time.
 chat-failed = [TCP] To { $to }: NOT delivered: { $why }
 chat-failed-global = [UDP] Your message to everyone: NOT confirmed: { $why }
-failure-not_connected = nobody of that name is connected
-failure-connection_lost = the connection was lost; it may or may not have arrived
-failure-recipient_busy = too many messages are waiting for them; try again later
 failure-unreadable = their version of recado is older and cannot read it
+failure-unknown_name = nobody has that name
+failure-key_changed = that name has another key than before
+failure-expired = they did not come to get it in time
+failure-recipient_gone = that name is no longer registered
+failure-blocked = they take no messages from you
+failure-muted = whoever runs the server has muted you
+failure-withdrawn = it was taken back
 failure-no_echo = the server did not confirm it; it may or may not have arrived
 failure-other = the server gave a reason that this version does not know
 chat-hint-bare = Nothing was sent: begin with /udp to write to everyone, or with /tcp NAME to write to one person.
@@ -146,19 +186,38 @@ chat-hint-unknown = There is no command /{ $command }; /help shows those there a
 chat-error-too-long = Nothing was sent: a message has at most { $limit } bytes.
 chat-error-not-text = Nothing was sent: the line is not UTF-8 text.
 chat-error-name = Nothing was sent: no name is so long.
-chat-error-ended = Nothing was sent: the session has ended.
+chat-error-empty = Nothing was sent: there is no text, or no name.
+chat-error-away = That needs the server, and there is no connection now.
 chat-help =
     /udp TEXT         writes to everyone (also /all)
     /tcp NAME TEXT    writes to one person (also /msg)
+    /history [NAME]   the latest messages, with one person, or (all) to everyone
+    /search WORDS     messages that have these words
+    /block NAME       refuses someone's messages, or takes them again
+    /trust NAME       trusts someone's new key
     /who              who is here
     /link             how messages travel
     /help             this help
     /quit             ends
 chat-ended-taken-over = You have opened this name in another place; this session has ended.
-chat-ended-shutdown = The server is stopping; try again in a moment.
-chat-ended-too-slow = The server ended the session: this side did not keep up.
-chat-ended-lost = The connection to the server was lost ({ $cause }).
+chat-ended-kicked = Whoever runs the server has ended this session.
+chat-ended-banned = Whoever runs the server has banned this name, key or address.
+chat-ended-protocol = The server ended the session: this program broke its protocol ({ $cause }). Are both of the same version?
 chat-json-name = --json needs --name NAME
+
+### Send
+
+send-name = say with --name NAME who is writing: there is not exactly one name of yours at { $server }
+send-all-delivered = a message to everyone is never "delivered"; leave out --wait delivered
+send-ref-used = this --ref was used for another message; take another one
+send-stored = The server has it.
+send-delivered = It is delivered.
+send-failed = not delivered: { $why }
+send-not-delivered = the server has it, and it is not delivered yet
+send-queued = it is queued and not sent yet; the same command with the same --ref goes on with it
+send-withdrawn = it could not be sent in time, and was taken back; try again
+send-unknown = no answer in time; it may or may not be sent
+send-ended = the server ended the session ({ $cause })
 
 ### Calculator
 
@@ -281,11 +340,26 @@ help-chat-address = The address that a server showed: recado://HOST:PORT/SHA256-
 help-chat-name = Your name
 help-chat-plain = Line by line, without a full screen
 help-chat-json = One JSON object a line, for programs
+help-chat-ack = When a private message counts as received, with --json: auto (when it is written down) or manual (when the program says so)
+help-chat-history = Show the latest messages first
 help-chat-examples =
     Examples:
       recado chat --name Alice
       recado chat recado://192.168.1.20:8443/SHA256-… --name Alice
       echo '/udp Dinner is ready' | recado chat --plain --name Alice
+help-send = Send one message, also beside an open chat
+help-send-name = Your name; not needed where you have only one
+help-send-to = To whom
+help-send-all = To everyone
+help-send-text = What to say; - takes it from standard input
+help-send-ref = A word that stands for this message: sent again, it is the same one
+help-send-wait = What to wait for: stored or delivered
+help-send-timeout = Seconds to wait
+help-send-examples =
+    Examples:
+      recado send --to Bob "Dinner is ready"
+      recado send --all --name Alice - < notice.txt
+      recado send --to Bob --ref backup-17 --wait delivered "The backup is done"
 help-calc = Calculate exactly, over HTTPS; without arguments, it asks
 help-calc-words = get or post (get unless said), an operation (add subtract multiply divide, or + - * /) and two numbers
 help-calc-precision = Significant digits of a result that must be rounded, 1 to 1000 [default: 34]

@@ -79,6 +79,9 @@ home-unreadable = não é possível ler { $path } ({ $cause }); confira as permi
 identity-in-use = outro recado nesta máquina está usando o nome "{ $name }"; feche-o, ou use outro nome com --name
 identity-damaged = a chave { $path } está danificada; restaure-a de uma cópia, ou tire a pasta dela do lugar para recomeçar com uma chave nova
 identity-crypto = a chave desta identidade não pode ser usada: { $cause }
+history-too-new = { $path } foi escrito por uma versão mais nova do recado; use essa
+history-failed = { $path } não pode ser lido ou escrito ({ $cause }); verifique o disco e comece de novo. Se o arquivo está danificado, restaure-o de uma cópia
+history-thread = o que grava as mensagens terminou; comece de novo
 
 ### Sessões
 
@@ -92,6 +95,8 @@ refused-confusable = o nome "{ $name }" pode ser confundido com "{ $resembles }"
 refused-has-name = esta identidade já tem o nome "{ $name }" neste servidor
 refused-registration = este servidor só dá nomes novos a quem está na rede dele; fale com quem o administra
 refused-later = o servidor não pode aceitar um nome novo agora; tente de novo em { $seconds } s
+refused-banned = quem administra este servidor baniu este nome, esta chave ou este endereço
+refused-ticket = o convite é desconhecido, já foi usado ou venceu; peça outro
 refused-other = o servidor recusa, por um motivo que esta versão não conhece
 refused-suggestion = Você pode usar "{ $name }".
 name-rule-empty = está vazio
@@ -127,17 +132,52 @@ chat-link-report =
     Sondas: { $probes } enviadas, { $lost } sem resposta
     Recebidas: { $datagrams } por UDP, { $frames } por TCP; { $repaired } recuperadas, { $late } atrasadas; { $rejected } datagramas recusados
 chat-private = [TCP] Privado de { $from }:
+chat-private-again = [TCP] Privado de { $from } (talvez já mostrada):
 chat-joined = { $name } entrou
 chat-left = { $name } saiu
 chat-roster = Presentes: { $names }
 chat-unreadable = uma mensagem de { $from } não pode ser lida: é de uma versão mais nova do recado
 chat-delivered = [TCP] Para { $to }: entregue
+chat-stored = [TCP] Para { $to }: guardada; { $to } recebe quando voltar
+chat-waiting = [TCP] Para { $to }: esperando: { $why }. Continua sozinha.
+waiting-mailbox_full = já há mensagens demais esperando por essa pessoa
+waiting-rate = você está escrevendo mais depressa do que o servidor permite
+waiting-storage = o disco do servidor está cheio
+chat-missing = Faltam aqui { $count } mensagens de { $from }: outra cópia deste histórico ficou com elas.
+chat-key-changed =
+    A CHAVE DE { $name } MUDOU. Alguém pode estar se passando por { $name }: o que você escreveu não foi enviado.
+      lembrada: { $old }
+      agora:    { $new }
+    Pergunte a { $name } por outro meio. Só se a pessoa confirmar: /confiar { $name }
+chat-trusted = A chave nova de { $name } é de confiança a partir de agora.
+chat-nothing-to-trust = Não há chave nova de { $name } em que confiar.
+chat-blocked = As mensagens de { $name } são recusadas a partir de agora. O mesmo comando volta a aceitá-las.
+chat-unblocked = As mensagens de { $name } voltam a ser aceitas.
+chat-not-blocked = Nada mudou: ninguém se chama { $name }, ou o servidor não consegue gravar.
+chat-log-lost = O servidor foi reiniciado: podem faltar mensagens para todos.
+chat-away = A conexão com o servidor caiu ({ $cause }). Ela é tentada de novo; o que você escrever fica guardado e é enviado então.
+chat-away-shutdown = o servidor está parando
+chat-away-too-slow = este lado não acompanhou
+chat-back = A conexão voltou.
+chat-nothing-found = Nada foi encontrado.
+chat-past-own = [TCP] Para { $to }:
+state-queued = na fila
+state-stored = guardada
+state-delivered = entregue
+state-failed = não entregue
+chat-disk-full = não há espaço para gravar { $path }; libere algum, a gravação é tentada de novo
+chat-disk-full-lost = Não foram enviadas as últimas { $count } mensagens. Escreva-as de novo.
+chat-left-queued = { $count } mensagens ainda não foram enviadas. Ficam guardadas e são enviadas da próxima vez.
 chat-failed = [TCP] Para { $to }: NÃO entregue: { $why }
 chat-failed-global = [UDP] Sua mensagem para todos: NÃO confirmada: { $why }
-failure-not_connected = ninguém com esse nome está conectado
-failure-connection_lost = a conexão caiu; pode ter chegado ou não
-failure-recipient_busy = há mensagens demais na fila dessa pessoa; tente mais tarde
 failure-unreadable = a versão do recado dessa pessoa é mais antiga e não consegue ler
+failure-unknown_name = ninguém tem esse nome
+failure-key_changed = esse nome tem outra chave, diferente da de antes
+failure-expired = a pessoa não veio buscar a tempo
+failure-recipient_gone = esse nome não está mais registrado
+failure-blocked = a pessoa não aceita mensagens suas
+failure-muted = quem administra o servidor silenciou você
+failure-withdrawn = foi retirada
 failure-no_echo = o servidor não confirmou; pode ter chegado ou não
 failure-other = o servidor deu um motivo que esta versão não conhece
 chat-hint-bare = Nada foi enviado: comece com /udp para escrever a todos, ou com /tcp NOME para escrever a uma pessoa.
@@ -146,19 +186,38 @@ chat-hint-unknown = Não há o comando /{ $command }; /ajuda mostra os que há.
 chat-error-too-long = Nada foi enviado: uma mensagem tem no máximo { $limit } bytes.
 chat-error-not-text = Nada foi enviado: a linha não é texto em UTF-8.
 chat-error-name = Nada foi enviado: nenhum nome é tão longo.
-chat-error-ended = Nada foi enviado: a sessão terminou.
+chat-error-empty = Nada foi enviado: falta o texto, ou o nome.
+chat-error-away = Isso precisa do servidor, e agora não há conexão.
 chat-help =
-    /udp TEXTO        escreve a todos (também /todos)
-    /tcp NOME TEXTO   escreve a uma pessoa (também /privado)
-    /quem             quem está presente
-    /link             por onde as mensagens vão
-    /ajuda            esta ajuda
-    /sair             termina
+    /udp TEXTO         escreve a todos (também /todos)
+    /tcp NOME TEXTO    escreve a uma pessoa (também /privado)
+    /historico [NOME]  as últimas mensagens, com uma pessoa, ou (todos) para todos
+    /buscar PALAVRAS   mensagens que têm estas palavras
+    /bloquear NOME     recusa as mensagens de alguém, ou volta a aceitá-las
+    /confiar NOME      confia na chave nova de alguém
+    /quem              quem está presente
+    /link              por onde as mensagens vão
+    /ajuda             esta ajuda
+    /sair              termina
 chat-ended-taken-over = Você abriu este nome em outro lugar; esta sessão terminou.
-chat-ended-shutdown = O servidor está parando; tente de novo daqui a pouco.
-chat-ended-too-slow = O servidor terminou a sessão: este lado não acompanhou.
-chat-ended-lost = A conexão com o servidor caiu ({ $cause }).
+chat-ended-kicked = Quem administra o servidor terminou esta sessão.
+chat-ended-banned = Quem administra o servidor baniu este nome, esta chave ou este endereço.
+chat-ended-protocol = O servidor terminou a sessão: este programa não seguiu o protocolo ({ $cause }). Os dois são da mesma versão?
 chat-json-name = --json precisa de --name NOME
+
+### Enviar
+
+send-name = diga com --name NOME quem escreve: não há exatamente um nome seu em { $server }
+send-all-delivered = uma mensagem para todos nunca é "entregue"; tire --wait delivered
+send-ref-used = este --ref já serviu para outra mensagem; use outro
+send-stored = O servidor a tem.
+send-delivered = Entregue.
+send-failed = não entregue: { $why }
+send-not-delivered = o servidor a tem, e ela ainda não foi entregue
+send-queued = está na fila e ainda não foi enviada; o mesmo comando com o mesmo --ref continua com ela
+send-withdrawn = não pôde ser enviada a tempo e foi retirada; tente de novo
+send-unknown = não houve resposta a tempo; pode ter sido enviada ou não
+send-ended = o servidor terminou a sessão ({ $cause })
 
 ### Calculadora
 
@@ -281,11 +340,26 @@ help-chat-address = O endereço que um servidor mostrou: recado://HOST:PORTA/SHA
 help-chat-name = Seu nome
 help-chat-plain = Linha por linha, sem tela cheia
 help-chat-json = Um objeto JSON por linha, para programas
+help-chat-ack = Quando uma mensagem privada conta como recebida, com --json: auto (quando é gravada) ou manual (quando o programa diz)
+help-chat-history = Mostra antes as últimas mensagens
 help-chat-examples =
     Exemplos:
       recado chat --name Alice
       recado chat recado://192.168.1.20:8443/SHA256-… --name Alice
       echo '/udp O jantar está na mesa' | recado chat --plain --name Alice
+help-send = Envia uma mensagem, também ao lado de uma conversa aberta
+help-send-name = Seu nome; dispensável onde você só tem um
+help-send-to = Para quem
+help-send-all = Para todos
+help-send-text = O que dizer; - lê da entrada padrão
+help-send-ref = Uma palavra que representa esta mensagem: enviada de novo, é a mesma
+help-send-wait = O que esperar: stored (guardada) ou delivered (entregue)
+help-send-timeout = Quantos segundos esperar
+help-send-examples =
+    Exemplos:
+      recado send --to Bob "O jantar está pronto"
+      recado send --all --name Alice - < aviso.txt
+      recado send --to Bob --ref copia-17 --wait delivered "A cópia está pronta"
 help-calc = Calcula com exatidão, por HTTPS; sem argumentos, pergunta
 help-calc-words = get ou post (get se não for dito), uma operação (soma subtracao multiplicacao divisao, ou + - * /) e dois números
 help-calc-precision = Algarismos significativos de um resultado que precisa ser arredondado, de 1 a 1000 [padrão: 34]

@@ -90,6 +90,8 @@ fn every_message_is_used_and_every_one_used_is_there() {
         "help-",
         "name-rule-",
         "failure-",
+        "waiting-",
+        "state-",
         "problem-",
         "trust-failure-",
         "trust-fault-",
@@ -116,14 +118,8 @@ fn the_words_that_others_name_are_all_translated() {
         for kind in recado_proto::name::NameError::KINDS {
             assert!(language.has(&format!("name-rule-{kind}")), "{kind}");
         }
-        for code in [
-            "not_connected",
-            "connection_lost",
-            "recipient_busy",
-            "unreadable",
-            "no_echo",
-            "other",
-        ] {
+        for failure in recado_client::Failure::ALL {
+            let code = failure.code();
             assert!(language.has(&format!("failure-{code}")), "{code}");
         }
     }

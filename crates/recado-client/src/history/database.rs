@@ -1,0 +1,204 @@
+//! The file: opening, migrating, transactions; and what a process without the identity's lock may do with it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use aws_lc_rs::rand;
+use recado_engine::Failure;
+use recado_proto::id::MessageId;
+use rusqlite::{
+    Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior, params,
+};
+
+use super::{HistoryError, Outgoing, Standing, outbox};
+use crate::home;
+
+/// The database beside an identity's key.
+const FILE: &str = "history.db";
+
+/// Numbered from 1; frozen once released.
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+
+/// How long one process waits for another's transaction: hundreds of commits of a slow disk.
+const BUSY_TIME: Duration = Duration::from_secs(10);
+
+/// An identity's open database.
+#[derive(Debug)]
+pub struct Database {
+    pub(super) connection: Connection,
+    path: PathBuf,
+}
+
+impl Database {
+    /// Opens, creates or upgrades the database in an identity's folder.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub fn open(folder: &Path) -> Result<Self, HistoryError> {
+        home::create_folder(folder)?;
+        let path = folder.join(FILE);
+        // Made here, so that it is open to its owner alone; what SQLite puts beside it follows it.
+        drop(home::open_lock(&path)?);
+        let connection = Connection::open(&path).map_err(|error| classify(&path, error))?;
+        let mut database = Self { connection, path };
+        database.prepare()?;
+        Ok(database)
+    }
+
+    fn prepare(&mut self) -> Result<(), HistoryError> {
+        let path = self.path.clone();
+        let failed = |error| classify(&path, error);
+        self.connection.busy_timeout(BUSY_TIME).map_err(failed)?;
+        // FULL: a commit is on the disk when it returns; acknowledgements rest on it.
+        self.connection
+            .execute_batch(
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;",
+            )
+            .map_err(failed)?;
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(failed)?;
+        let found: i64 = transaction
+            .query_row("PRAGMA user_version", [], |row| row.get(0))
+            .map_err(failed)?;
+        let known = MIGRATIONS.len() as i64;
+        let Some(missing) = usize::try_from(found)
+            .ok()
+            .and_then(|at| MIGRATIONS.get(at..))
+        else {
+            return Err(HistoryError::TooNew { path, found, known });
+        };
+        for migration in missing {
+            transaction.execute_batch(migration).map_err(failed)?;
+        }
+        transaction
+            .pragma_update(None, "user_version", known)
+            .map_err(failed)?;
+        let mut id = [0u8; 16];
+        rand::fill(&mut id).map_err(|_| HistoryError::Thread)?;
+        transaction
+            .execute(
+                "INSERT OR IGNORE INTO store (only, id) VALUES (1, ?1)",
+                [id],
+            )
+            .map_err(failed)?;
+        transaction.commit().map_err(failed)
+    }
+
+    /// All of this in one transaction, which is on the disk when this returns; or nothing of it.
+    pub(super) fn write<T>(
+        &mut self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, HistoryError> {
+        let path = &self.path;
+        let done = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .and_then(|transaction| {
+                let answer = work(&transaction)?;
+                transaction.commit()?;
+                Ok(answer)
+            });
+        done.map_err(|error| classify(path, error))
+    }
+
+    /// Reads.
+    pub(super) fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, HistoryError> {
+        work(&self.connection).map_err(|error| classify(&self.path, error))
+    }
+
+    /// Writes a message down as queued. Whoever holds the identity's lock sends it. False if there is one of this id
+    /// already, which stays as it is.
+    ///
+    /// # Errors
+    /// [`HistoryError`]; nothing was written.
+    pub fn enter(&mut self, message: &Outgoing) -> Result<bool, HistoryError> {
+        self.write(|transaction| outbox::enter(transaction, message))
+    }
+
+    /// A message that was entered here: to whom, what it says, what became of it, and why it failed.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub fn entered(&self, id: MessageId) -> Result<Option<Entered>, HistoryError> {
+        self.read(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT peer, name, text, state, code FROM message WHERE came = 0 AND id = ?1 AND sender = x''",
+                )?
+                .query_row([id.as_bytes()], |row| {
+                    let peer: Option<String> = row.get(0)?;
+                    let name: String = row.get(1)?;
+                    Ok(Entered {
+                        to: peer.map(|_| name),
+                        text: row.get(2)?,
+                        standing: standing(&row.get::<_, String>(3)?),
+                        code: row.get(4)?,
+                    })
+                })
+                .optional()
+        })
+    }
+
+    /// Takes a message back, if it cannot have been sent.
+    ///
+    /// # Errors
+    /// [`HistoryError`]; it may still be sent.
+    pub fn withdraw(&mut self, id: MessageId) -> Result<bool, HistoryError> {
+        self.write(|transaction| {
+            let taken_back = transaction.execute(
+                "DELETE FROM outbox WHERE number = 0 AND message =
+                 (SELECT number FROM message WHERE came = 0 AND id = ?1 AND sender = x'')",
+                [id.as_bytes()],
+            )? > 0;
+            if taken_back {
+                transaction.execute(
+                    "UPDATE message SET state = 'failed', code = ?2 WHERE came = 0 AND id = ?1 AND sender = x''",
+                    params![id.as_bytes(), Failure::Withdrawn.code()],
+                )?;
+            }
+            Ok(taken_back)
+        })
+    }
+
+    /// Changes whenever another connection has committed something.
+    pub(super) fn version(&self) -> Result<i64, HistoryError> {
+        self.read(|connection| connection.query_row("PRAGMA data_version", [], |row| row.get(0)))
+    }
+}
+
+/// A message that was entered here, as it stands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Entered {
+    /// To whom, as typed; `None` is everyone.
+    pub to: Option<String>,
+    /// What it says.
+    pub text: String,
+    /// What became of it.
+    pub standing: Standing,
+    /// Why it failed: a machine word, else empty.
+    pub code: String,
+}
+
+pub(super) fn standing(word: &str) -> Standing {
+    let known = Standing::ALL
+        .into_iter()
+        .find(|state| state.as_str() == word);
+    // The schema admits no other.
+    known.unwrap_or(Standing::Failed)
+}
+
+fn classify(path: &Path, error: rusqlite::Error) -> HistoryError {
+    let path = path.to_owned();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => HistoryError::Full { path },
+        _ => HistoryError::Failed {
+            path,
+            source: error,
+        },
+    }
+}

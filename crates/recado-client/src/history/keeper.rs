@@ -1,0 +1,256 @@
+//! The thread that writes: it takes all that is queued, commits once, and tells what came of it.
+
+use std::fmt;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use recado_engine::{MailState, Write};
+use recado_proto::id::{MessageId, StoreId};
+use rusqlite::Transaction;
+use tokio::sync::oneshot;
+
+use super::{
+    Database, Entered, Fed, HistoryError, Item, Outgoing, Question, Record, Untaken, outbox, past,
+    writes,
+};
+
+/// How often it looks for what other processes entered; and how long a [`Record`] waits for company at most.
+const LOOK_TIME: Duration = Duration::from_millis(100);
+
+/// Jobs of one commit at most. What is queued beyond them waits for the next.
+const BATCH: usize = 4096;
+
+/// What the keeper is asked. Whoever asks bounds how much of it is under way.
+enum Job {
+    Commit(Vec<Write>),
+    Enter(Outgoing),
+    Record(Record),
+    Feed { after: u64, limit: usize },
+    Restart(StoreId),
+    Read(Box<dyn FnOnce(&Database) + Send>),
+    Close,
+}
+
+/// What one commit brought; or nothing but the news that another process has written.
+#[derive(Debug, Default)]
+pub(crate) struct Done {
+    /// The answers to the engine's commit.
+    pub(crate) committed: Option<Vec<bool>>,
+    /// Messages that are queued now.
+    pub(crate) entered: Vec<Outgoing>,
+    /// How many records were written.
+    pub(crate) recorded: usize,
+    /// What was asked for to be sent.
+    pub(crate) fed: Option<Fed>,
+    /// Another process has written something.
+    pub(crate) others: bool,
+    /// Nothing of this batch was written. What it held is told all the same.
+    pub(crate) error: Option<HistoryError>,
+}
+
+/// The identity's database, kept by a thread.
+pub(crate) struct Keeper {
+    jobs: Sender<Job>,
+    thread: JoinHandle<()>,
+}
+
+impl Keeper {
+    /// Starts the thread. `tell` is called by it, once a commit.
+    pub(crate) fn start(
+        database: Database,
+        tell: impl Fn(Done) + Send + 'static,
+    ) -> Result<Self, HistoryError> {
+        let (jobs, queue) = channel();
+        let thread = thread::Builder::new()
+            .name("history".to_owned())
+            .spawn(move || keep(database, &queue, tell))
+            .map_err(|_| HistoryError::Thread)?;
+        Ok(Self { jobs, thread })
+    }
+
+    /// For those who ask about the past.
+    pub(crate) fn history(&self) -> History {
+        History {
+            jobs: self.jobs.clone(),
+        }
+    }
+
+    pub(crate) fn commit(&self, writes: Vec<Write>) {
+        self.submit(Job::Commit(writes));
+    }
+
+    pub(crate) fn enter(&self, message: Outgoing) {
+        self.submit(Job::Enter(message));
+    }
+
+    pub(crate) fn record(&self, record: Record) {
+        self.submit(Job::Record(record));
+    }
+
+    /// Asks for the entries above `after`.
+    pub(crate) fn feed(&self, after: u64, limit: usize) {
+        self.submit(Job::Feed { after, limit });
+    }
+
+    pub(crate) fn restart(&self, store: StoreId) {
+        self.submit(Job::Restart(store));
+    }
+
+    /// What is known, all that was submitted before included.
+    pub(crate) async fn load(&self) -> Result<(MailState, Vec<Untaken>), HistoryError> {
+        let history = self.history();
+        history.read(|database| database.read(outbox::load)).await
+    }
+
+    /// Commits what is queued, and closes the database.
+    pub(crate) fn close(self) {
+        self.submit(Job::Close);
+        // A panic of the thread has been told by itself.
+        let _ = self.thread.join();
+    }
+
+    /// A thread that has ended has said why.
+    fn submit(&self, job: Job) {
+        let _ = self.jobs.send(job);
+    }
+}
+
+/// Answers questions about the past, of an open session.
+#[derive(Clone)]
+pub struct History {
+    jobs: Sender<Job>,
+}
+
+impl History {
+    /// Messages of the past, the oldest first; at most 1,000. What was shown before is among them.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub async fn ask(&self, question: Question) -> Result<Vec<Item>, HistoryError> {
+        self.read(move |database| database.read(|connection| past::answer(connection, &question)))
+            .await
+    }
+
+    /// A message that was entered, here or by another process.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub async fn entered(&self, id: MessageId) -> Result<Option<Entered>, HistoryError> {
+        self.read(move |database| database.entered(id)).await
+    }
+
+    /// Whether someone's messages are refused.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub async fn is_blocked(&self, name: &str) -> Result<bool, HistoryError> {
+        let name = name.to_owned();
+        self.read(move |database| database.read(|connection| past::is_blocked(connection, &name)))
+            .await
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Database) -> Result<T, HistoryError> + Send + 'static,
+    ) -> Result<T, HistoryError> {
+        let (sender, answer) = oneshot::channel();
+        let _ = self.jobs.send(Job::Read(Box::new(|database| {
+            // Whoever asked may be gone.
+            let _ = sender.send(read(database));
+        })));
+        answer.await.unwrap_or(Err(HistoryError::Thread))
+    }
+}
+
+impl fmt::Debug for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("History")
+    }
+}
+
+fn keep(mut database: Database, queue: &Receiver<Job>, tell: impl Fn(Done)) {
+    let mut batch = Vec::new();
+    let mut seen = database.version().ok();
+    let mut looked = Instant::now();
+    let mut is_open = true;
+    while is_open {
+        match queue.recv_timeout(LOOK_TIME.saturating_sub(looked.elapsed())) {
+            Ok(job) => batch.push(job),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => is_open = false,
+        }
+        batch.extend(queue.try_iter().take(BATCH.saturating_sub(batch.len())));
+        is_open &= !batch.iter().any(|job| matches!(job, Job::Close));
+        let is_time = looked.elapsed() >= LOOK_TIME;
+        let is_awaited = batch.iter().any(|job| !matches!(job, Job::Record(_)));
+        if !batch.is_empty() && (is_awaited || is_time || !is_open || batch.len() >= BATCH) {
+            do_batch(&mut database, &mut batch, &tell);
+        }
+        if is_time {
+            looked = Instant::now();
+            let version = database.version().ok();
+            let others = version != seen;
+            seen = version;
+            if others {
+                tell(Done {
+                    others,
+                    ..Done::default()
+                });
+            }
+        }
+    }
+}
+
+/// Writes first, all in one transaction; then reads.
+fn do_batch(database: &mut Database, batch: &mut Vec<Job>, tell: &impl Fn(Done)) {
+    let is_write = |job: &Job| !matches!(job, Job::Read(_) | Job::Close);
+    if batch.iter().any(is_write) {
+        let written = database.write(|transaction| write(transaction, batch));
+        tell(written.unwrap_or_else(|error| failed(batch, error)));
+    }
+    for job in batch.drain(..) {
+        if let Job::Read(read) = job {
+            read(database);
+        }
+    }
+}
+
+fn write(transaction: &Transaction<'_>, batch: &[Job]) -> rusqlite::Result<Done> {
+    let mut done = Done::default();
+    for job in batch {
+        match job {
+            Job::Commit(writes) => done.committed = Some(writes::commit(transaction, writes)?),
+            Job::Enter(message) => {
+                outbox::enter(transaction, message)?;
+                done.entered.push(message.clone());
+            }
+            Job::Record(record) => {
+                writes::record(transaction, record)?;
+                done.recorded += 1;
+            }
+            Job::Feed { after, limit } => {
+                done.fed = Some(outbox::feed(transaction, *after, *limit)?);
+            }
+            Job::Restart(store) => outbox::restart(transaction, *store)?,
+            Job::Read(_) | Job::Close => {}
+        }
+    }
+    Ok(done)
+}
+
+/// What was not done.
+fn failed(batch: &[Job], error: HistoryError) -> Done {
+    let mut done = Done {
+        error: Some(error),
+        ..Done::default()
+    };
+    for job in batch {
+        match job {
+            Job::Enter(message) => done.entered.push(message.clone()),
+            Job::Record(_) => done.recorded += 1,
+            _ => {}
+        }
+    }
+    done
+}
