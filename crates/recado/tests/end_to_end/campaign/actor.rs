@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::ledger::{Ledger, Message};
@@ -86,8 +85,8 @@ impl Actor {
 
     /// Ends it now, and takes what it told before.
     pub(super) fn kill(&mut self, ledger: &mut Ledger) {
-        if let Some(program) = &self.program {
-            program.signal(Signal::SIGKILL);
+        if let Some(program) = &mut self.program {
+            program.kill_whole();
         }
         self.take_end(ledger);
     }
@@ -171,7 +170,7 @@ impl ServerActor {
 
     pub(super) fn kill(&mut self) {
         if let Some(mut program) = self.program.take() {
-            program.signal(Signal::SIGKILL);
+            program.kill_whole();
             program.end();
         }
     }

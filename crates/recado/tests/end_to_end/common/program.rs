@@ -84,6 +84,21 @@ impl Program {
         kill(self.pid(), signal).unwrap();
     }
 
+    /// Kills it, and what it runs: a program under `strace` is the tracer's child. One that has ended is left alone.
+    pub(crate) fn kill_whole(&mut self) {
+        let pid = self.pid();
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        let children = children.unwrap_or_default();
+        for child in children.split_whitespace() {
+            let child = Pid::from_raw(child.parse().unwrap());
+            let _ = kill(child, Signal::SIGKILL);
+        }
+        // The tracer ends with what it traces.
+        if children.is_empty() {
+            let _ = self.child.0.kill();
+        }
+    }
+
     /// Whether it has ended by itself.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.0.try_wait().unwrap().is_some()
