@@ -8,7 +8,7 @@ use recado_proto::frame::{ClientFrame, Person, ServerFrame, Welcome};
 use recado_proto::id::StoreId;
 use recado_proto::name::NameKeys;
 
-use crate::engine::{self, Engine, WelcomeError};
+use crate::engine::{self, Engine, MAX_HELD, WelcomeError};
 use crate::event::{Command, CommandError, Event};
 use crate::lasting::{ClientConfig, Lasting};
 use crate::liveness::{Due, Liveness};
@@ -38,6 +38,9 @@ pub enum Output {
 pub struct Client {
     session: Session,
     mail: Mail,
+    /// What became of private messages before the first session was ready: a later one may still be the first.
+    held: VecDeque<Event>,
+    was_ready: bool,
     outputs: VecDeque<Output>,
 }
 
@@ -61,6 +64,8 @@ impl Client {
         Self {
             session: Session::Away(Box::new(lasting)),
             mail: Mail::new(state, manual),
+            held: VecDeque::new(),
+            was_ready: false,
             outputs: VecDeque::new(),
         }
     }
@@ -217,6 +222,18 @@ impl Client {
 
     /// What the shell is to do next.
     pub fn poll_output(&mut self) -> Option<Output> {
+        let output = self.next_output()?;
+        if let Output::Event(Event::Ready { .. }) = &output
+            && !self.was_ready
+        {
+            self.was_ready = true;
+            let held = std::mem::take(&mut self.held).into_iter().rev();
+            held.for_each(|event| self.outputs.push_front(Output::Event(event)));
+        }
+        Some(output)
+    }
+
+    fn next_output(&mut self) -> Option<Output> {
         loop {
             if let Some(output) = self.outputs.pop_front() {
                 return Some(output);
@@ -229,6 +246,14 @@ impl Client {
             match (self.mail.poll_output()?, &mut self.session) {
                 (mail::Output::Commit(writes), _) => return Some(Output::Commit(writes)),
                 (mail::Output::Restart(store), _) => return Some(Output::Restart(store)),
+                (mail::Output::Event(event), session) if !self.was_ready => {
+                    self.held.push_back(event);
+                    if let Session::Open(engine, _) = session
+                        && self.held.len() >= MAX_HELD
+                    {
+                        engine.hurry();
+                    }
+                }
                 // In order with the session's own, and not before it is ready.
                 (mail::Output::Event(event), Session::Open(engine, _)) => engine.emit(event),
                 (mail::Output::Event(event), _) => return Some(Output::Event(event)),

@@ -18,7 +18,7 @@ use crate::lasting::{FRAME_ECHO_TIME, GIVE_UP, Lasting};
 use crate::link::{Link, Step};
 
 /// Events that may be held back for [`Event::Ready`], which then comes at once.
-const MAX_HELD: usize = 4096;
+pub(crate) const MAX_HELD: usize = 4096;
 
 /// A welcome that cannot be accepted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -51,6 +51,8 @@ pub(crate) struct Engine {
     people: BTreeMap<String, Person>,
     roster_complete: bool,
     ready: bool,
+    /// Ready is not to wait for the link.
+    hurries: bool,
     held: Vec<Event>,
     /// The server's log of global messages.
     log_id: LogId,
@@ -114,6 +116,7 @@ impl Engine {
             people: BTreeMap::new(),
             roster_complete: false,
             ready: false,
+            hurries: false,
             held: Vec::new(),
             log_id: welcome.log,
             log,
@@ -542,6 +545,12 @@ impl Engine {
         self.people.insert(person.name.clone(), person).is_none()
     }
 
+    /// Does not wait until it is known whether datagrams pass.
+    pub(crate) fn hurry(&mut self) {
+        self.hurries = true;
+        self.become_ready();
+    }
+
     /// Tells that the session is ready, once it is; and from then on how the link changes.
     fn become_ready(&mut self) {
         let link = self.link_state();
@@ -552,7 +561,7 @@ impl Engine {
             }
             return;
         }
-        let wait = !self.link.is_decided() && self.held.len() < MAX_HELD;
+        let wait = !self.link.is_decided() && self.held.len() < MAX_HELD && !self.hurries;
         if !self.roster_complete || wait {
             return;
         }
