@@ -102,6 +102,7 @@ impl MemoryBackend {
                 }
                 BackendAnswer::Blocked {
                     session,
+                    owner,
                     name,
                     blocked,
                     sender,
