@@ -157,6 +157,8 @@ pub enum BackendAnswer {
     Blocked {
         /// Who asked.
         session: SessionNumber,
+        /// Who takes no messages.
+        owner: RemoteKey,
         /// As asked.
         name: String,
         /// As asked.
@@ -370,11 +372,13 @@ impl BackendRequest {
             },
             Self::Block {
                 session,
+                owner,
                 name,
                 blocked,
                 ..
             } => BackendAnswer::Blocked {
                 session: *session,
+                owner: *owner,
                 name: name.clone(),
                 blocked: *blocked,
                 sender: None,

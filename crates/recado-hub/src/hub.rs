@@ -279,24 +279,18 @@ impl Hub {
             }
             BackendAnswer::Blocked {
                 session,
+                owner,
                 name,
                 blocked,
                 sender,
             } => {
-                let Some(Session::Joined(joined)) = self.sessions.get(&session) else {
-                    return;
-                };
                 if let Some(sender) = &sender {
-                    let owner = &joined.person.key;
-                    self.lanes.handle_blocked(owner, sender, blocked);
+                    self.lanes.handle_blocked(&owner, sender, blocked);
                 }
-                let done = sender.is_some();
-                let answer = Blocked {
-                    name,
-                    blocked,
-                    done,
-                };
-                out.send(session, ServerFrame::Blocked(answer));
+                if let Some(Session::Joined(joined)) = self.sessions.get_mut(&session) {
+                    joined.blocking = false;
+                    self.tell_blocked(session, Block { name, blocked }, sender.is_some());
+                }
             }
             BackendAnswer::Expired(dropped) => self.lanes.handle_dropped(dropped, out),
         }
@@ -477,6 +471,7 @@ impl Hub {
             datagrams: Datagrams::Unconfirmed(connection.checks),
             globals: Bucket::default(),
             place: self.lanes.join(session, connection.key),
+            blocking: false,
             heard: self.now,
             pinged: false,
         };
@@ -551,8 +546,22 @@ impl Hub {
                 self.allow(session, taken);
             }
             ClientFrame::Block(block) => {
-                let owner = joined.person.key;
-                self.handle_block(session, owner, block);
+                // One at a time: a flood of them would hold up what others ask of the backend.
+                let busy = std::mem::replace(&mut joined.blocking, true);
+                let (owner, to) = (joined.person.key, folded(&block.name));
+                match to.filter(|_| !busy) {
+                    Some(folded) => self.outputs.ask(BackendRequest::Block {
+                        session,
+                        owner,
+                        name: block.name,
+                        folded,
+                        blocked: block.blocked,
+                    }),
+                    None => {
+                        joined.blocking = busy;
+                        self.tell_blocked(session, block, false);
+                    }
+                }
             }
             ClientFrame::Ping => self.outputs.send(session, ServerFrame::Pong),
             ClientFrame::Pong => {}
@@ -572,25 +581,14 @@ impl Hub {
         }
     }
 
-    fn handle_block(&mut self, session: SessionNumber, owner: RemoteKey, block: Block) {
+    fn tell_blocked(&mut self, session: SessionNumber, block: Block, done: bool) {
         let Block { name, blocked } = block;
-        match folded(&name) {
-            Some(folded) => self.outputs.ask(BackendRequest::Block {
-                session,
-                owner,
-                name,
-                folded,
-                blocked,
-            }),
-            None => {
-                let answer = Blocked {
-                    name,
-                    blocked,
-                    done: false,
-                };
-                self.outputs.send(session, ServerFrame::Blocked(answer));
-            }
-        }
+        let answer = Blocked {
+            name,
+            blocked,
+            done,
+        };
+        self.send(session, ServerFrame::Blocked(answer));
     }
 
     fn handle_global(&mut self, now: Duration, session: SessionNumber, message: GlobalMessage) {

@@ -42,9 +42,13 @@ impl MemoryBackend {
                 key,
                 may_register,
             } => {
-                let outcome = match self.names.get(&keys.folded) {
-                    Some(owner) if owner.key == key => ClaimOutcome::Owned(owner.name.clone()),
-                    Some(_) => ClaimOutcome::Taken,
+                let owned = self.names.iter().find(|(_, person)| person.key == key);
+                let outcome = match owned {
+                    Some((folded, person)) if *folded == keys.folded => {
+                        ClaimOutcome::Owned(person.name.clone())
+                    }
+                    Some((_, person)) => ClaimOutcome::KeyHasName(person.name.clone()),
+                    None if self.names.contains_key(&keys.folded) => ClaimOutcome::Taken,
                     None if !may_register => ClaimOutcome::NotRegistered,
                     None => {
                         let name = name.to_string();
@@ -102,6 +106,7 @@ impl MemoryBackend {
                 }
                 BackendAnswer::Blocked {
                     session,
+                    owner,
                     name,
                     blocked,
                     sender,
@@ -145,7 +150,7 @@ impl MemoryBackend {
         let number = match found {
             Some((number, _)) => *number,
             None => {
-                let number = LaneNumber(self.lanes.len() as u64);
+                let number = LaneNumber(self.lanes.len().saturating_add(1) as u64);
                 let lane = Lane {
                     sender,
                     store,

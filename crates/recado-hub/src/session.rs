@@ -59,6 +59,8 @@ pub(crate) struct Joined {
     pub(crate) globals: Bucket,
     /// Its private messages.
     pub(crate) place: Place,
+    /// Whether the backend is asked to block someone.
+    pub(crate) blocking: bool,
     /// When its last frame came.
     pub(crate) heard: Duration,
     /// Whether it was asked since whether it is there.

@@ -1,5 +1,6 @@
 //! Stories of Alice, Bob and the hub, with a backend that answers at once.
 
+mod model;
 mod private;
 
 use std::net::Ipv4Addr;
@@ -25,6 +26,10 @@ struct Story {
     probed: Vec<SessionNumber>,
     fanned_out: Vec<IncomingGlobal>,
     next: u64,
+    /// Whether the backend fails.
+    fails: bool,
+    /// What the backend was asked and has not answered, where it is slow.
+    waiting: Option<Vec<BackendRequest>>,
 }
 
 impl Story {
@@ -46,6 +51,8 @@ impl Story {
             probed: vec![],
             fanned_out: vec![],
             next: 0,
+            fails: false,
+            waiting: None,
         }
     }
 
@@ -76,7 +83,14 @@ impl Story {
                 }
                 Output::Close { session, .. } => self.closed.push(session),
                 Output::Backend(request) => {
-                    let answer = self.backend.answer(self.now, request);
+                    if let Some(waiting) = &mut self.waiting {
+                        waiting.push(request);
+                        continue;
+                    }
+                    let answer = match self.fails {
+                        true => request.unavailable(),
+                        false => self.backend.answer(self.now, request),
+                    };
                     self.hub.handle(self.now, Event::Backend(vec![answer]));
                 }
                 Output::OpenDatagrams { session } => self.opened.push(session),

@@ -150,7 +150,7 @@ impl Lanes {
                 }
                 let refused = PrivateRefused {
                     lane: opened.handle,
-                    expected: lane.accepted.saturating_add(1),
+                    expected: lane.expected(),
                     code,
                     retry_in_ms: millis(retry),
                 };

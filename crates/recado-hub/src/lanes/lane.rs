@@ -99,9 +99,9 @@ impl Lane {
         self.sender.is_none() && self.recipient.is_none() && !self.dirty && self.handed.is_none()
     }
 
-    /// The number that is taken next; none comes after the last.
-    pub(super) fn expected(&self) -> Option<u64> {
-        self.accepted.checked_add(1)
+    /// The number that is taken next.
+    pub(super) fn expected(&self) -> u64 {
+        self.accepted.saturating_add(1)
     }
 
     /// The highest number sent in the recipient's session, or settled before.

@@ -48,6 +48,9 @@ const fn waiting(messages: u64, mebibytes: u64) -> Waiting {
     Waiting { messages, bytes }
 }
 
+/// The highest number of a lane: what a database holds as an integer. Nobody sends as many.
+pub(super) const MAX_NUMBER: u64 = i64::MAX as u64;
+
 /// What a session may have sent that is not stored.
 pub(super) const UNSTORED: Waiting = Waiting {
     messages: MAX_UNSTORED as u64,
@@ -59,6 +62,10 @@ pub(super) const UNACKNOWLEDGED: Waiting = Waiting {
     messages: MAX_UNACKNOWLEDGED as u64,
     bytes: MAX_UNACKNOWLEDGED_BYTES as u64,
 };
+
+/// Voids are taken where messages are refused, but no more of one sender than messages; together these are so many
+/// times the messages that may wait.
+pub(super) const WITH_VOIDS: u64 = 2;
 
 /// Bytes of an envelope that cost one token more.
 pub(super) const BYTES_PER_TOKEN: u64 = 1024;

@@ -118,6 +118,14 @@ impl Lanes {
         self.forget_empty(place.mailbox);
     }
 
+    /// Whether memory has nothing of anyone.
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        let sessions = self.mailboxes.is_empty() && self.outgoing.is_empty();
+        let keys = self.by_number.is_empty() && self.by_key.is_empty();
+        sessions && keys && self.lanes.is_empty() && self.shares.is_empty()
+    }
+
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub(crate) fn deadline(&self, now: Duration) -> Duration {
         let held_up = self.not_before > now && self.has_work();

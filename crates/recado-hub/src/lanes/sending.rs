@@ -10,7 +10,8 @@ use recado_proto::id::RemoteKey;
 use recado_proto::limits::MAX_LANES;
 
 use super::limits::{
-    BEHIND_RETRY, BYTES_PER_TOKEN, FULL_RETRY, STORAGE_RETRY, UNSTORED, UNSTORED_RETRY,
+    BEHIND_RETRY, BYTES_PER_TOKEN, FULL_RETRY, MAX_NUMBER, STORAGE_RETRY, UNSTORED, UNSTORED_RETRY,
+    WITH_VOIDS,
 };
 use super::outgoing::{OpenedBy, Opening, Outgoing};
 use super::{Lanes, Misuse, Place, split_failures, tell_progress};
@@ -52,6 +53,9 @@ impl Lanes {
             let refused = refuse(LaneRefusalCode::TooMany);
             out.send(session, ServerFrame::LaneRefused(refused));
             return Ok(());
+        }
+        if open.lowest > MAX_NUMBER {
+            return Err("a number that no lane has");
         }
         if !outgoing.ask(open.lane, open.lowest) {
             return Err("a lane that was opened before");
@@ -200,6 +204,9 @@ impl Lanes {
         let at = outgoing.lane(message.lane).ok_or(NOT_OPEN)?;
         let lane = self.lanes.get_mut(at).ok_or(NOT_OPEN)?;
         let opened = lane.sender.ok_or(NOT_OPEN)?;
+        if message.number > MAX_NUMBER {
+            return Err("a number that no lane has");
+        }
         if message.number <= lane.accepted {
             // What is under way is told when its commit returns.
             if message.number <= lane.durable.accepted() {
@@ -213,7 +220,7 @@ impl Lanes {
             sent_at_ms: message.sent_at_ms,
             envelope: message.envelope,
         };
-        let admitted = match lane.expected() == Some(body.number) {
+        let admitted = match lane.expected() == body.number {
             true => self.admit(now, at, opened, &body),
             false if lane.refusing => return Ok(()),
             false => Err((PrivateRefusalCode::Number, Duration::ZERO)),
@@ -239,7 +246,7 @@ impl Lanes {
         lane.refusing = true;
         let refused = PrivateRefused {
             lane: opened.handle,
-            expected: lane.accepted.saturating_add(1),
+            expected: lane.expected(),
             code,
             retry_in_ms: millis(retry),
         };
@@ -274,11 +281,11 @@ impl Lanes {
         };
         if body.envelope.is_empty() {
             // Void: taken where messages are refused, so that a lane can go on; but not for ever.
-            let doubled = Waiting {
-                messages: config.of_sender.messages.saturating_mul(2),
+            let with_voids = Waiting {
+                messages: config.of_sender.messages.saturating_mul(WITH_VOIDS),
                 bytes: u64::MAX,
             };
-            if !fits(share.waiting, one, doubled) {
+            if !fits(share.waiting, one, with_voids) {
                 return full();
             }
         } else {
@@ -299,7 +306,11 @@ impl Lanes {
         let tokens = bytes.div_ceil(BYTES_PER_TOKEN).max(1);
         let tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
         let taken = outgoing.bucket.take_many(now, &config.rate, tokens);
-        taken.map_err(|wait| (PrivateRefusalCode::Rate, wait))
+        // Told in milliseconds, and not too early.
+        taken.map_err(|wait| {
+            let rounded_up = wait.saturating_add(Duration::from_millis(1));
+            (PrivateRefusalCode::Rate, rounded_up)
+        })
     }
 
     fn accept(&mut self, at: usize, opened: OpenedBy, body: Body, out: &mut Outputs) {

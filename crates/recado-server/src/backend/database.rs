@@ -228,6 +228,7 @@ fn answer(
             blocked,
         } => BackendAnswer::Blocked {
             session: *session,
+            owner: *owner,
             name: name.clone(),
             blocked: *blocked,
             sender: mail::block(transaction, owner, folded, *blocked)?,

@@ -1,3 +1,5 @@
+mod mail;
+
 use recado_hub::{ClaimOutcome, SessionNumber};
 use recado_proto::id::RemoteKey;
 use recado_proto::name::Name;
