@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use recado_client::address::ServerAddress;
+use recado_client::history::Outgoing;
 use recado_client::home::Home as ClientHome;
 use recado_client::https::{HttpsClient, Method, Request};
 use recado_client::identity::Identity;
-use recado_client::session::{Session, new_message_id};
+use recado_client::session::{IncomingMail, Session, SessionConfig, Update, new_message_id};
 use recado_client::trust::{FirstUse, TrustStore, decide};
-use recado_client::{Command, Event};
+use recado_client::{Command, Event, State};
 use recado_proto::name::Name;
 use tokio::task::JoinSet;
 
@@ -54,9 +55,16 @@ async fn hold(server: String, home: ClientHome) {
             let name = format!("aluno-{number:03}");
             let folded = Name::parse(&name).unwrap().keys().folded;
             let identity = Identity::open(&home, &trusted.root, &folded).unwrap();
-            let mut session = Session::open(&trusted, identity, &name).await.unwrap();
-            let first = session.event().await;
-            assert!(matches!(first, Some(Event::Ready { .. })), "{first:?}");
+            let opened = Session::open(SessionConfig {
+                trusted,
+                identity,
+                name,
+                incoming: IncomingMail::Taken,
+            });
+            let mut session = opened.await.unwrap();
+            let first = session.update().await;
+            let is_ready = matches!(first, Some(Update::Event(Event::Ready { .. })));
+            assert!(is_ready, "{first:?}");
             (number, session)
         });
         calculating.spawn(async move {
@@ -86,47 +94,38 @@ async fn hold(server: String, home: ClientHome) {
     for (number, session) in &sessions {
         if number % (PEOPLE / MESSAGES) == 0 {
             let text = format!("pergunta de {number}");
-            session.command(global(&text)).await.unwrap();
+            session.enter(message(None, &text)).await.unwrap();
             texts.insert(text);
         }
-        let neighbour = (number + 1) % PEOPLE;
-        session
-            .command(private(&format!("aluno-{neighbour:03}")))
-            .await
-            .unwrap();
+        let neighbour = format!("aluno-{:03}", (number + 1) % PEOPLE);
+        let whisper = message(Some(neighbour), "psst");
+        session.enter(whisper).await.unwrap();
     }
     let mut listening = JoinSet::new();
     for (number, mut session) in sessions {
         let mut missing = texts.clone();
         listening.spawn(async move {
-            let (mut whispered, mut settled) = (false, 0);
-            let own = usize::from(number % (PEOPLE / MESSAGES) == 0);
-            while !missing.is_empty() || !whispered || settled < 1 + own {
-                match session.event().await.expect("the session stays open") {
-                    Event::Global { text, verified, .. } => {
+            let (mut whispered, mut delivered) = (false, false);
+            while !missing.is_empty() || !whispered || !delivered {
+                match session.update().await.expect("the session stays open") {
+                    Update::Event(Event::Global { text, verified, .. }) => {
                         assert!(
                             verified && missing.remove(&text),
                             "{text} was expected once"
                         );
                     }
-                    Event::Private { receipt, from, .. } => {
+                    Update::Event(Event::Private { receipt, from, .. }) => {
                         let neighbour = (number + PEOPLE - 1) % PEOPLE;
                         assert_eq!(from.name, format!("aluno-{neighbour:03}"));
-                        session
-                            .command(Command::Acknowledge(receipt))
-                            .await
-                            .unwrap();
+                        session.command(Command::Take(receipt)).await.unwrap();
                         whispered = true;
                     }
-                    Event::State { state, .. } => {
-                        assert!(
-                            !matches!(state, recado_client::State::Failed(_)),
-                            "{state:?}"
-                        );
-                        settled += 1;
+                    Update::Event(Event::State { state, .. }) => {
+                        assert!(!matches!(state, State::Failed(_)), "{state:?}");
+                        delivered |= state == State::Delivered;
                     }
-                    Event::Closed { code, detail } => panic!("{number}: {code:?} {detail}"),
-                    _ => {}
+                    Update::Event(_) => {}
+                    other => panic!("{number}: {other:?}"),
                 }
             }
             // Kept open until all have all.
@@ -136,19 +135,12 @@ async fn hold(server: String, home: ClientHome) {
     assert_eq!(listening.join_all().await.len(), PEOPLE);
 }
 
-fn global(text: &str) -> Command {
-    Command::Global {
+fn message(to: Option<String>, text: &str) -> Outgoing {
+    Outgoing {
         id: new_message_id().unwrap(),
+        to,
         sent_at_ms: 0,
         text: text.to_owned(),
-    }
-}
-
-fn private(to: &str) -> Command {
-    Command::Private {
-        id: new_message_id().unwrap(),
-        sent_at_ms: 0,
-        to: to.to_owned(),
-        text: "psst".to_owned(),
+        reference: None,
     }
 }

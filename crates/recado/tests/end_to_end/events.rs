@@ -36,7 +36,7 @@ fn three_programs_see_the_seeds_conversation_as_events() {
         "verified": true, "replayed": false, "id": global["id"], "sent_at": global["sent_at"],
     });
     assert_eq!(global, &expected);
-    let state = a.find("state");
+    let state = a.state("stored");
     let expected = json!({"type": "state", "id": global["id"], "state": "stored", "ref": "7"});
     assert_eq!(state, expected);
 
@@ -50,7 +50,7 @@ fn three_programs_see_the_seeds_conversation_as_events() {
         "id": private["id"], "sent_at": private["sent_at"],
     });
     assert_eq!(private, expected);
-    let state = a.find("state");
+    let state = a.state("delivered");
     let expected = json!({"type": "state", "id": private["id"], "state": "delivered", "ref": 8});
     assert_eq!(state, expected);
 
@@ -80,7 +80,7 @@ fn globals_are_numbered_and_refs_come_back_whatever_they_are() {
     for (at, reference) in (1..).zip(&refs) {
         a.say(json!({"type": "global", "text": "t", "ref": reference, "unknown": {"member": 1}}));
         assert_eq!(a.find("global")["seq"], at);
-        let state = a.find("state");
+        let state = a.state("stored");
         assert_eq!(state.get("ref"), Some(reference));
     }
     a.say(json!({"type": "global", "text": "t"}));
@@ -119,15 +119,15 @@ fn who_is_here_and_who_comes_and_goes() {
 fn a_message_to_nobody_fails_and_says_why() {
     let (server, home) = (Server::start(), Home::new());
     let mut a = Bot::join(&home, &server.address(), "A");
-    for (at, nobody) in ["B", "", "todos", "\u{1b}[2J", &"x".repeat(128)]
+    for (at, nobody) in ["B", "todos", "\u{1b}[2J", &"x".repeat(128)]
         .iter()
         .enumerate()
     {
         a.say(json!({"type": "private", "to": nobody, "text": "Olá", "ref": at}));
-        let state = a.find("state");
+        let state = a.state("failed");
         is_id(&state["id"]);
         let expected = json!({
-            "type": "state", "id": state["id"], "state": "failed", "code": "not_connected", "ref": at,
+            "type": "state", "id": state["id"], "state": "failed", "code": "unknown_name", "ref": at,
         });
         assert_eq!(state, expected, "{nobody:?}");
     }
@@ -152,7 +152,7 @@ fn names_are_found_in_any_case() {
     let b = Bot::join(&home, &server.address(), "Bob");
     a.say(json!({"type": "private", "to": "bOB", "text": "Olá"}));
     assert_eq!(b.find("private")["from"], "Alice");
-    assert_eq!(a.find("state")["state"], "delivered");
+    a.state("delivered");
 }
 
 #[test]
@@ -206,6 +206,11 @@ fn what_is_no_request_is_answered_by_an_error_and_the_chat_goes_on() {
         "empty",
         None,
     );
+    check(
+        b"{\"type\":\"private\",\"to\":\"\",\"text\":\"x\"}",
+        "empty",
+        None,
+    );
     check(b"{\"type\":\"global\",\"text\":\"\xff\"}", "not_utf8", None);
     check(b"\xff\xfe", "not_utf8", None);
     check(&[b'x'; 10_000_000], "line_too_long", None);
@@ -214,6 +219,7 @@ fn what_is_no_request_is_answered_by_an_error_and_the_chat_goes_on() {
 
     // Blank lines say nothing, and lines may end as on Windows.
     a.write(b"\n \r\n{\"type\":\"global\",\"text\":\"here\"}\r\n");
+    assert_eq!(a.next()["state"], "queued");
     let global = a.next();
     assert_eq!(
         (&global["type"], &global["text"]),

@@ -116,7 +116,10 @@ fn comings_and_goings_states_and_hints_are_told_on_stderr_alone() {
     a.stderr.find("B saiu");
     a.enter("/tcp B Você ainda está aí?");
     a.stderr
-        .find("[TCP] Para B: NÃO entregue: ninguém com esse nome está conectado");
+        .find("[TCP] Para B: guardada; B recebe quando voltar");
+    a.enter("/tcp ninguém Olá");
+    a.stderr
+        .find("[TCP] Para ninguém: NÃO entregue: ninguém tem esse nome");
     for (typed, hint) in [
         ("Olá", "Nada foi enviado: comece com /udp"),
         ("//udp Olá", "Nada foi enviado: comece com /udp"),
@@ -130,7 +133,7 @@ fn comings_and_goings_states_and_hints_are_told_on_stderr_alone() {
     }
     let prompts = a.catch_up("A");
     assert_eq!(
-        prompts, [PROMPT_PT; 9],
+        prompts, [PROMPT_PT; 10],
         "a prompt after each line, and no more"
     );
     a.quit();

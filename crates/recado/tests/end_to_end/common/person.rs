@@ -121,6 +121,12 @@ impl Bot {
         }
     }
 
+    /// Waits until a message of one's own is queued, stored, delivered or failed.
+    #[track_caller]
+    pub(crate) fn state(&self, state: &str) -> Value {
+        self.find_where(|event| event["type"] == "state" && event["state"] == state)
+    }
+
     /// Waits until someone is here, or gone.
     #[track_caller]
     pub(crate) fn sees(&self, name: &str, online: bool) {

@@ -83,6 +83,7 @@ pub(crate) fn hello(name: &str, version: u32) -> ClientFrame {
         version_max: version,
         name: name.to_owned(),
         software: "by hand".to_owned(),
+        ticket: None,
     })
 }
 
