@@ -8,6 +8,8 @@ mod database;
 mod keeper;
 mod outbox;
 mod past;
+#[cfg(test)]
+mod tests;
 mod writes;
 
 use std::path::PathBuf;

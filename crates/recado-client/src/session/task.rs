@@ -318,12 +318,12 @@ impl Task {
                     Line::open(&config.trusted, &config.identity, &config.name).await
                 }));
             }
-            Step::Opened(Ok(welcomed)) => {
-                self.begin(welcomed).map_err(End::Error)?;
-            }
-            Step::Opened(Err(error)) => match retry(&error) {
-                Some(least) => self.wait(least),
-                None => return Err(End::Error(error)),
+            Step::Opened(opened) => match *opened {
+                Ok(welcomed) => self.begin(welcomed).map_err(End::Error)?,
+                Err(error) => match retry(&error) {
+                    Some(least) => self.wait(least),
+                    None => return Err(End::Error(error)),
+                },
             },
         }
         Ok(())
@@ -533,7 +533,7 @@ enum Step {
     Line(Happening),
     /// It is time for the next attempt.
     Time,
-    Opened(Result<Welcomed, SessionError>),
+    Opened(Box<Result<Welcomed, SessionError>>),
 }
 
 impl Road {
@@ -549,7 +549,7 @@ impl Road {
                 let opened = opening.await;
                 let panicked =
                     |error: tokio::task::JoinError| Err(SessionError::Local(error.to_string()));
-                Step::Opened(opened.unwrap_or_else(panicked))
+                Step::Opened(Box::new(opened.unwrap_or_else(panicked)))
             }
         }
     }

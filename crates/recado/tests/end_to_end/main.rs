@@ -14,6 +14,7 @@ mod events;
 mod hostile_peers;
 mod hostile_text;
 mod lossy;
+mod mail;
 mod names;
 mod page;
 mod ports;

@@ -107,9 +107,4 @@ impl Lines {
             }
         }
     }
-
-    /// The next line; `None` is the end of the stream.
-    pub(crate) fn next_or_end(&self) -> Option<String> {
-        self.lines.recv_timeout(PATIENCE).ok()
-    }
 }

@@ -1,0 +1,598 @@
+use std::sync::mpsc;
+
+use recado_engine::{Content, Failure, MailState, Receipt, Received, Write};
+use recado_proto::frame::Person;
+use recado_proto::id::{LogId, MessageId, RemoteKey, StoreId};
+
+use super::database::Database;
+use super::*;
+use crate::history::outbox::load;
+
+const ALICE: RemoteKey = RemoteKey::from_bytes([1; 32]);
+const STORE: StoreId = StoreId::from_bytes([9; 16]);
+const LOG: LogId = LogId::from_bytes([5; 8]);
+
+/// Bob's database, in a folder of its own.
+struct Bob {
+    folder: tempfile::TempDir,
+    database: Database,
+}
+
+impl Bob {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(folder.path()).unwrap();
+        Self { folder, database }
+    }
+
+    /// As after the end of the process.
+    fn reopen(&mut self) {
+        self.database = Database::open(self.folder.path()).unwrap();
+    }
+
+    fn commit(&mut self, writes: &[Write]) -> Vec<bool> {
+        self.database
+            .write(|transaction| writes::commit(transaction, writes))
+            .unwrap()
+    }
+
+    fn record(&mut self, record: Record) {
+        self.database
+            .write(|transaction| writes::record(transaction, &record))
+            .unwrap();
+    }
+
+    fn feed(&mut self, after: u64, limit: usize) -> Fed {
+        self.database
+            .write(|transaction| outbox::feed(transaction, after, limit))
+            .unwrap()
+    }
+
+    fn state(&self) -> (MailState, Vec<Untaken>) {
+        self.database.read(load).unwrap()
+    }
+
+    fn numbered(&self) -> Vec<(u64, MessageId, bool, bool)> {
+        let lanes = self.state().0.outgoing.into_iter();
+        let numbered = lanes.flat_map(|lane| lane.numbered);
+        numbered
+            .map(|own| (own.number, own.id, own.envelope.is_empty(), own.stored))
+            .collect()
+    }
+
+    fn standing(&self, id: MessageId) -> (Standing, String) {
+        let entered = self.database.entered(id).unwrap().unwrap();
+        (entered.standing, entered.code)
+    }
+
+    fn enter(&mut self, number: u8, to: Option<&str>) -> MessageId {
+        let message = outgoing(number, to, "Olá");
+        assert!(self.database.enter(&message).unwrap());
+        message.id
+    }
+
+    /// Gives the entries that have none their numbers, from `first` on.
+    fn number(&mut self, first: u64) -> Vec<bool> {
+        let entries = self.feed(0, 100).private;
+        let writes: Vec<_> = entries
+            .into_iter()
+            .zip(first..)
+            .map(|(entry, number)| number_of(entry.entry, number))
+            .collect();
+        self.commit(&writes)
+    }
+
+    fn ask(&self, question: &Question) -> Vec<String> {
+        let items = self
+            .database
+            .read(|connection| past::answer(connection, question))
+            .unwrap();
+        let text = |item| match item {
+            Item::Message(message) => message.text,
+            Item::Hole { first, last } => format!("{first}-{last}"),
+        };
+        items.into_iter().map(text).collect()
+    }
+
+    fn search(&self, words: &str) -> Vec<String> {
+        let words = words.to_owned();
+        self.ask(&Question::Words { words, limit: 10 })
+    }
+
+    fn latest(&self, conversation: Conversation) -> Vec<String> {
+        self.ask(&Question::Latest {
+            conversation,
+            limit: 10,
+        })
+    }
+}
+
+fn id(number: u8) -> MessageId {
+    MessageId::from_bytes([number; 16])
+}
+
+fn outgoing(number: u8, to: Option<&str>, text: &str) -> Outgoing {
+    Outgoing {
+        id: id(number),
+        to: to.map(str::to_owned),
+        sent_at_ms: 0,
+        text: text.to_owned(),
+        reference: Some(number.to_string()),
+    }
+}
+
+fn number_of(entry: u64, number: u64) -> Write {
+    Write::Number {
+        entry,
+        peer: "alice".to_owned(),
+        number,
+        envelope: vec![1],
+    }
+}
+
+fn progress(stored: u64, settled: u64) -> Write {
+    Write::Progress {
+        peer: "alice".to_owned(),
+        stored,
+        settled,
+    }
+}
+
+fn person(name: &str, key: RemoteKey) -> Person {
+    let name = name.to_owned();
+    Person { name, key }
+}
+
+fn remember(key: RemoteKey) -> Write {
+    Write::Remember {
+        peer: "alice".to_owned(),
+        person: person("Alice", key),
+    }
+}
+
+fn receive(number: u64, id: MessageId, content: Content) -> Write {
+    Write::Receive(Box::new(Received {
+        from: person("Alice", ALICE),
+        store: STORE,
+        number,
+        id,
+        sent_at_ms: 0,
+        content,
+    }))
+}
+
+fn text(text: &str) -> Content {
+    Content::Text(text.to_owned())
+}
+
+fn receipt(number: u64) -> Receipt {
+    Receipt {
+        from: ALICE,
+        store: STORE,
+        number,
+    }
+}
+
+fn global(number: u8, sequence: u64, text: &str, own: bool) -> Record {
+    Record::Global(GlobalRecord {
+        log: LOG,
+        sequence,
+        from: person("Alice", ALICE),
+        own,
+        id: id(number),
+        sent_at_ms: 0,
+        text: text.to_owned(),
+        verified: true,
+    })
+}
+
+#[test]
+fn every_table_is_strict_and_explained() {
+    let bob = Bob::new();
+    let tables = bob.database.read(|connection| {
+        connection
+            .prepare(
+                "SELECT name, strict FROM pragma_table_list
+                 WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite%'",
+            )?
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<rusqlite::Result<Vec<(String, bool)>>>()
+    });
+    for (table, is_strict) in tables.unwrap() {
+        assert!(is_strict, "{table}");
+        let schema = include_str!("schema.sql");
+        let made = schema.find(&format!("CREATE TABLE {table} (")).unwrap();
+        let above = schema[..made].lines().next_back().unwrap();
+        assert!(above.starts_with("-- "), "{table}");
+    }
+}
+
+#[test]
+fn a_store_keeps_its_id() {
+    let mut bob = Bob::new();
+    let before = bob.state().0.store;
+    bob.reopen();
+    assert_eq!(bob.state().0.store, before);
+    assert_ne!(Bob::new().state().0.store, before);
+}
+
+#[test]
+fn a_database_of_a_later_version_is_left_alone() {
+    let bob = Bob::new();
+    bob.database
+        .read(|connection| connection.pragma_update(None, "user_version", 99))
+        .unwrap();
+    match Database::open(bob.folder.path()) {
+        Err(HistoryError::TooNew { found: 99, .. }) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn entries_come_in_order_each_once_and_survive() {
+    let mut bob = Bob::new();
+    for number in 1..=5 {
+        bob.enter(number, Some("ALICE"));
+    }
+    assert!(
+        !bob.database
+            .enter(&outgoing(3, Some("Alice"), "again"))
+            .unwrap()
+    );
+    bob.reopen();
+    let first = bob.feed(0, 2);
+    let second = bob.feed(first.last, 100);
+    let ids: Vec<_> = first
+        .private
+        .iter()
+        .chain(&second.private)
+        .map(|entry| entry.id)
+        .collect();
+    assert_eq!(ids, [1, 2, 3, 4, 5].map(id));
+    let entry = &first.private[0];
+    assert_eq!((entry.peer.as_str(), entry.to.as_str()), ("alice", "ALICE"));
+    assert_eq!(entry.reference.as_deref(), Some("1"));
+    assert_eq!(bob.feed(second.last, 100).count(), 0);
+}
+
+#[test]
+fn what_has_a_number_keeps_it_until_it_is_settled() {
+    let mut bob = Bob::new();
+    let ids = [1, 2, 3].map(|number| bob.enter(number, Some("Alice")));
+    assert_eq!(bob.number(1), [true; 3]);
+    bob.commit(&[remember(ALICE), progress(2, 0)]);
+    bob.reopen();
+    let expected = [
+        (1, ids[0], false, true),
+        (2, ids[1], false, true),
+        (3, ids[2], false, false),
+    ];
+    assert_eq!(bob.numbered(), expected);
+    assert_eq!(bob.standing(ids[1]).0, Standing::Stored);
+    bob.commit(&[
+        Write::Fail {
+            id: ids[1],
+            failure: Failure::Expired,
+        },
+        progress(3, 2),
+    ]);
+    assert_eq!(bob.numbered(), [(3, ids[2], false, true)]);
+    assert_eq!(bob.standing(ids[0]).0, Standing::Delivered);
+    assert_eq!(
+        bob.standing(ids[1]),
+        (Standing::Failed, "expired".to_owned())
+    );
+    let lane = bob.state().0.outgoing.remove(0);
+    assert_eq!((lane.highest, lane.settled_id), (3, Some(ids[1])));
+    assert_eq!((lane.name.as_str(), lane.key), ("Alice", Some(ALICE)));
+}
+
+#[test]
+fn a_message_that_is_withdrawn_before_its_number_travels_empty() {
+    let mut bob = Bob::new();
+    let message = bob.enter(1, Some("Alice"));
+    let entry = bob.feed(0, 1).private.remove(0).entry;
+    assert!(bob.database.withdraw(message).unwrap());
+    assert_eq!(bob.commit(&[number_of(entry, 1)]), [false]);
+    assert_eq!(bob.numbered(), [(1, message, true, false)]);
+    assert_eq!(
+        bob.standing(message),
+        (Standing::Failed, "withdrawn".to_owned())
+    );
+    // Too late for the next.
+    let message = bob.enter(2, Some("Alice"));
+    let entry = bob.feed(0, 1).private.remove(0).entry;
+    assert_eq!(bob.commit(&[number_of(entry, 2)]), [true]);
+    assert!(!bob.database.withdraw(message).unwrap());
+    // And for one to everyone that was handed out.
+    let message = bob.enter(3, None);
+    assert_eq!(bob.feed(0, 1).global.len(), 1);
+    assert!(!bob.database.withdraw(message).unwrap());
+}
+
+#[test]
+fn what_fails_without_a_number_is_not_sent() {
+    let mut bob = Bob::new();
+    let message = bob.enter(1, Some("nobody"));
+    let failure = Failure::UnknownName;
+    bob.commit(&[Write::Fail {
+        id: message,
+        failure,
+    }]);
+    assert_eq!(bob.feed(0, 1).count(), 0);
+    // What has one is there until its number has travelled.
+    let message = bob.enter(2, Some("Alice"));
+    bob.number(1);
+    let number = 1;
+    let peer = "alice".to_owned();
+    bob.commit(&[
+        Write::Fail {
+            id: message,
+            failure,
+        },
+        Write::Void { peer, number },
+    ]);
+    assert_eq!(bob.numbered(), [(1, message, true, false)]);
+    bob.commit(&[progress(1, 1)]);
+    assert_eq!(bob.standing(message).0, Standing::Failed);
+    assert_eq!(bob.numbered(), []);
+}
+
+#[test]
+fn another_key_begins_another_way() {
+    let mut bob = Bob::new();
+    bob.enter(1, Some("Alice"));
+    bob.commit(&[remember(ALICE)]);
+    bob.number(1);
+    bob.commit(&[remember(ALICE)]);
+    assert_eq!(bob.state().0.outgoing[0].highest, 1);
+    let peer = "alice".to_owned();
+    let other = RemoteKey::from_bytes([2; 32]);
+    bob.commit(&[Write::Abandon { peer }, remember(other)]);
+    let lane = bob.state().0.outgoing.remove(0);
+    assert_eq!(
+        (lane.highest, lane.key, lane.numbered.len()),
+        (0, Some(other), 0)
+    );
+}
+
+#[test]
+fn an_old_copy_becomes_a_new_store_and_sends_again_what_has_no_outcome() {
+    let mut bob = Bob::new();
+    for number in 1..=3 {
+        bob.enter(number, Some("Alice"));
+    }
+    bob.number(1);
+    let number = 2;
+    let peer = "alice".to_owned();
+    let failure = Failure::Blocked;
+    bob.commit(&[
+        Write::Void { peer, number },
+        Write::Fail { id: id(2), failure },
+        progress(1, 1),
+    ]);
+    bob.enter(4, Some("Alice"));
+    bob.enter(5, None);
+    let store = StoreId::from_bytes([7; 16]);
+    bob.database
+        .write(|transaction| outbox::restart(transaction, store))
+        .unwrap();
+    let (state, _) = bob.state();
+    assert_eq!((state.store, state.outgoing[0].highest), (store, 0));
+    assert_eq!(state.outgoing[0].settled_id, None);
+    assert_eq!(bob.numbered(), []);
+    let fed = bob.feed(0, 10);
+    assert_eq!(
+        fed.private.iter().map(|entry| entry.id).collect::<Vec<_>>(),
+        [3, 4].map(id)
+    );
+    assert_eq!(fed.global[0].id, id(5));
+}
+
+#[test]
+fn what_comes_is_new_once_and_moves_its_lane() {
+    let mut bob = Bob::new();
+    let answers = bob.commit(&[
+        receive(1, id(1), text("um")),
+        receive(2, id(2), text("dois")),
+        receive(3, id(1), text("um")),
+        receive(4, id(3), Content::Unreadable),
+        receive(5, id(3), text("três")),
+        receive(6, id(4), Content::Nothing),
+    ]);
+    assert_eq!(answers, [true, true, false, true, true, true]);
+    bob.reopen();
+    let (state, untaken) = bob.state();
+    let lane = &state.incoming[0];
+    assert_eq!((lane.from, lane.store, lane.written), (ALICE, STORE, 6));
+    assert_eq!(lane.untaken, [1, 2, 5]);
+    let texts: Vec<_> = untaken
+        .iter()
+        .map(|untaken| untaken.text.as_str())
+        .collect();
+    assert_eq!(texts, ["um", "dois", "três"]);
+    bob.commit(&[
+        Write::Take(receipt(1)),
+        Write::Take(receipt(2)),
+        Write::Take(receipt(99)),
+    ]);
+    assert_eq!(bob.state().0.incoming[0].untaken, [5]);
+    // A lane never goes back.
+    bob.commit(&[receive(2, id(5), text("de novo"))]);
+    let from = person("Alice", ALICE);
+    let (store, up_to) = (STORE, 4);
+    bob.commit(&[Write::Miss { from, store, up_to }]);
+    assert_eq!(bob.state().0.incoming[0].written, 6);
+}
+
+#[test]
+fn a_message_to_oneself_is_sent_and_comes() {
+    let mut bob = Bob::new();
+    bob.enter(1, Some("Alice"));
+    assert_eq!(bob.commit(&[receive(1, id(1), text("Olá"))]), [true]);
+    assert_eq!(bob.latest(Conversation::With("Alice".into())), ["Olá"; 2]);
+}
+
+#[test]
+fn numbers_beyond_all_bounds_are_kept_at_the_bound() {
+    let mut bob = Bob::new();
+    let from = person("Alice", ALICE);
+    let (store, up_to) = (STORE, u64::MAX);
+    bob.commit(&[Write::Miss { from, store, up_to }]);
+    assert_eq!(bob.state().0.incoming[0].written, i64::MAX as u64);
+}
+
+#[test]
+fn a_message_to_everyone_is_said_again_until_it_has_come_back() {
+    let mut bob = Bob::new();
+    let message = bob.enter(1, None);
+    assert_eq!(bob.feed(0, 10).global.len(), 1);
+    bob.reopen();
+    assert_eq!(bob.feed(0, 10).global[0].id, message);
+    bob.record(global(1, 7, "Olá", true));
+    assert_eq!(bob.standing(message).0, Standing::Stored);
+    assert_eq!(bob.feed(0, 10).count(), 0);
+    assert_eq!(bob.latest(Conversation::Everyone), ["Olá"]);
+    let failed = bob.enter(2, None);
+    let failure = Failure::NoEcho;
+    bob.record(Record::GlobalFailed {
+        id: failed,
+        failure,
+    });
+    assert_eq!(
+        bob.standing(failed),
+        (Standing::Failed, "no_echo".to_owned())
+    );
+    assert_eq!(bob.feed(0, 10).count(), 0);
+}
+
+#[test]
+fn messages_to_everyone_stand_in_the_servers_order_with_their_holes() {
+    let mut bob = Bob::new();
+    for (number, sequence, text) in [(1, 3, "três"), (2, 9, "nove"), (3, 4, "quatro")] {
+        bob.record(global(number, sequence, text, false));
+        // Told again in a later session.
+        bob.record(global(number, sequence, text, false));
+    }
+    bob.record(Record::Hole {
+        log: LOG,
+        first: 5,
+        last: 8,
+    });
+    bob.commit(&[receive(1, id(9), text("psiu"))]);
+    assert_eq!(
+        bob.latest(Conversation::Everyone),
+        ["três", "quatro", "5-8", "nove"]
+    );
+    assert_eq!(
+        bob.latest(Conversation::Any),
+        ["três", "quatro", "5-8", "nove", "psiu"]
+    );
+    assert_eq!(bob.latest(Conversation::With("aLICE".into())), ["psiu"]);
+    assert_eq!(bob.latest(Conversation::With("carol".into())), [""; 0]);
+}
+
+#[test]
+fn words_are_found_with_and_without_accents_and_none_is_an_operator() {
+    let mut bob = Bob::new();
+    for (number, said) in [
+        (1, "Olá, pessoal"),
+        (2, "a revisão é NOT hoje"),
+        (3, "50% \"entre aspas\""),
+    ] {
+        bob.commit(&[receive(u64::from(number), id(number), text(said))]);
+    }
+    assert_eq!(bob.search("ola"), ["Olá, pessoal"]);
+    assert_eq!(bob.search("REVISAO hoje"), ["a revisão é NOT hoje"]);
+    assert_eq!(bob.search("not"), ["a revisão é NOT hoje"]);
+    assert_eq!(bob.search("aspas\""), ["50% \"entre aspas\""]);
+    assert_eq!(bob.search("ola hoje"), [""; 0]);
+    for hostile in [
+        "",
+        "\"",
+        "* ^ - + ( ) :",
+        "text:ola",
+        "ola NEAR(x",
+        "\0ola\0x",
+        "'; DROP TABLE message; --",
+        "a\u{0}b",
+    ] {
+        assert_eq!(bob.search(hostile), [""; 0], "{hostile:?}");
+    }
+}
+
+#[test]
+fn who_is_blocked_is_remembered() {
+    let mut bob = Bob::new();
+    let is_blocked = |bob: &Bob| bob.database.read(|c| past::is_blocked(c, "ALICE")).unwrap();
+    for blocked in [true, false] {
+        let name = "Alice".to_owned();
+        bob.record(Record::Blocked { name, blocked });
+        assert_eq!(is_blocked(&bob), blocked);
+    }
+}
+
+/// A keeper, and what it tells.
+fn keeper(bob: &Bob) -> (Keeper, mpsc::Receiver<Done>) {
+    let (tell, told) = mpsc::channel();
+    let database = Database::open(bob.folder.path()).unwrap();
+    let keeper = Keeper::start(database, move |done| tell.send(done).unwrap());
+    (keeper.unwrap(), told)
+}
+
+#[test]
+fn the_keeper_notices_what_another_process_enters() {
+    let mut bob = Bob::new();
+    let (keeper, told) = keeper(&bob);
+    bob.enter(1, Some("Alice"));
+    assert!(told.recv().unwrap().others);
+    keeper.feed(0, 10);
+    assert_eq!(told.recv().unwrap().fed.unwrap().private[0].id, id(1));
+    // Its own commits are no news of others.
+    keeper.enter(outgoing(2, Some("Alice"), "x"));
+    assert_eq!(told.recv().unwrap().entered.len(), 1);
+    bob.enter(3, Some("Alice"));
+    assert!(told.recv().unwrap().others);
+    keeper.close();
+    assert!(told.recv().is_err());
+}
+
+#[test]
+fn records_wait_for_no_one_and_are_there_when_the_past_is_asked_for() {
+    let bob = Bob::new();
+    let (keeper, told) = keeper(&bob);
+    keeper.record(global(1, 1, "um", false));
+    let question = Question::Latest {
+        conversation: Conversation::Any,
+        limit: 10,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let items = runtime.block_on(keeper.history().ask(question)).unwrap();
+    assert_eq!(items.len(), 1);
+    assert_eq!(told.recv().unwrap().recorded, 1);
+    keeper.record(global(2, 2, "dois", false));
+    keeper.close();
+    assert_eq!(bob.latest(Conversation::Everyone), ["um", "dois"]);
+}
+
+#[test]
+fn a_full_disk_refuses_all_of_a_commit_and_says_what() {
+    let mut bob = Bob::new();
+    let pages = |bob: &Bob, most: i64| {
+        let pragma = format!("PRAGMA max_page_count = {most}");
+        bob.database
+            .read(|c| c.query_row(&pragma, [], |row| row.get::<_, i64>(0)))
+            .unwrap()
+    };
+    pages(&bob, 1);
+    let long = outgoing(1, Some("Alice"), &"x".repeat(60_000));
+    match bob.database.enter(&long) {
+        Err(HistoryError::Full { .. }) => {}
+        other => panic!("{other:?}"),
+    }
+    pages(&bob, 1_000_000);
+    assert_eq!(bob.feed(0, 10).count(), 0);
+    assert!(bob.database.enter(&long).unwrap());
+}
