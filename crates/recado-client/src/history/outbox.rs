@@ -139,6 +139,7 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<(MailState, Vec<
                 store,
                 written: number(row.get(2)?),
                 untaken: Vec::new(),
+                unreadable: Vec::new(),
             })
         })?
         .collect::<rusqlite::Result<_>>()?;
@@ -148,6 +149,15 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<(MailState, Vec<
             of_lane.filter(|receipt| (receipt.from, receipt.store) == (lane.from, lane.store));
         lane.untaken = of_lane.map(|receipt| receipt.number).collect();
         lane.untaken.sort_unstable();
+        lane.unreadable = connection
+            .prepare_cached(
+                "SELECT number FROM unreadable WHERE sender = ?1 AND store = ?2 ORDER BY number",
+            )?
+            .query_map(
+                params![lane.from.as_bytes(), lane.store.as_bytes()],
+                |row| row.get(0).map(number),
+            )?
+            .collect::<rusqlite::Result<_>>()?;
     }
     let mut outgoing: Vec<OutgoingLane> = connection
         .prepare("SELECT folded, name, key, highest, settled_id FROM peer ORDER BY folded")?

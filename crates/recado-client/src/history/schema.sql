@@ -38,6 +38,14 @@ CREATE TABLE lane_in (
     PRIMARY KEY (sender, store)
 ) STRICT, WITHOUT ROWID;
 
+-- Numbers of those lanes that could not be read: of each lane among the last 1,024, as no more are under way.
+CREATE TABLE unreadable (
+    sender BLOB    NOT NULL CHECK (length(sender) = 32),
+    store  BLOB    NOT NULL CHECK (length(store) = 16),
+    number INTEGER NOT NULL,
+    PRIMARY KEY (sender, store, number)
+) STRICT, WITHOUT ROWID;
+
 -- Logs of global messages, in the order in which they were met: a server has a new one whenever it starts.
 CREATE TABLE log (
     number INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,

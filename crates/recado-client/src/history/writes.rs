@@ -3,6 +3,7 @@
 use recado_engine::{Content, Receipt, Received, Write};
 use recado_proto::frame::Person;
 use recado_proto::id::{LogId, MessageId, StoreId};
+use recado_proto::limits::MAX_UNACKNOWLEDGED;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::outbox::column;
@@ -160,6 +161,9 @@ fn receive(transaction: &Transaction<'_>, received: &Received) -> rusqlite::Resu
     } = received;
     let number = column(*number);
     advance(transaction, from, *store, number)?;
+    if *content == Content::Unreadable {
+        note_unreadable(transaction, from, *store, number)?;
+    }
     let Content::Text(text) = content else {
         // Its id stays free: what cannot be read may come again in a form that can.
         let known = transaction
@@ -192,6 +196,29 @@ fn receive(transaction: &Transaction<'_>, received: &Received) -> rusqlite::Resu
             .execute(params![from.key.as_bytes(), store.as_bytes(), number, message])?;
     }
     Ok(message.is_some())
+}
+
+/// Its number is named again where it is acknowledged again.
+fn note_unreadable(
+    transaction: &Transaction<'_>,
+    from: &Person,
+    store: StoreId,
+    number: i64,
+) -> rusqlite::Result<()> {
+    let (from, store) = (from.key.as_bytes(), store.as_bytes());
+    transaction
+        .prepare_cached(
+            "INSERT OR IGNORE INTO unreadable (sender, store, number) VALUES (?1, ?2, ?3)",
+        )?
+        .execute(params![from, store, number])?;
+    transaction
+        .prepare_cached("DELETE FROM unreadable WHERE sender = ?1 AND store = ?2 AND number <= ?3")?
+        .execute(params![
+            from,
+            store,
+            number.saturating_sub(column(MAX_UNACKNOWLEDGED as u64))
+        ])?;
+    Ok(())
 }
 
 /// The lane stands at this number, if it stood lower.

@@ -34,7 +34,7 @@ struct Lane {
     written: u64,
     /// Written down or not, and not taken.
     untaken: BTreeSet<u64>,
-    /// Those that could not be read, and were not acknowledged in this session.
+    /// Those that could not be read, and may not be settled.
     unreadable: BTreeSet<u64>,
     /// The server's number for it in this session.
     handle: Option<u32>,
@@ -59,6 +59,7 @@ impl Incoming {
                 received: state.written,
                 written: state.written,
                 untaken: state.untaken.into_iter().collect(),
+                unreadable: state.unreadable.into_iter().collect(),
                 ..Lane::default()
             };
             ((state.from, state.store), lane)
@@ -77,7 +78,6 @@ impl Incoming {
         for lane in self.lanes.values_mut() {
             lane.handle = None;
             lane.acknowledged = 0;
-            lane.unreadable.clear();
         }
     }
 
@@ -92,6 +92,7 @@ impl Incoming {
         let lane = self.lanes.entry(key).or_default();
         lane.handle = Some(handle);
         lane.acknowledged = settled;
+        lane.unreadable = lane.unreadable.split_off(&settled.saturating_add(1));
         if lane.received < settled {
             let count = settled.saturating_sub(lane.received);
             lane.received = settled;
@@ -183,13 +184,11 @@ impl Incoming {
     /// A message was taken; in manual mode that is what is acknowledged, once it is written down.
     pub(super) fn take(&mut self, receipt: Receipt, desk: &mut Desk) {
         let key = (receipt.from, receipt.store);
-        let Some(lane) = self.lanes.get_mut(&key) else {
-            return;
-        };
-        if lane.untaken.remove(&receipt.number) {
-            desk.write(Write::Take(receipt));
-            desk.then(Effect::Taken(key));
+        if let Some(lane) = self.lanes.get_mut(&key) {
+            lane.untaken.remove(&receipt.number);
         }
+        desk.write(Write::Take(receipt));
+        desk.then(Effect::Taken(key));
     }
 
     /// That a message was taken is written down.
@@ -224,11 +223,12 @@ impl Incoming {
             let (Some(handle), true) = (lane.handle, up_to > lane.acknowledged) else {
                 continue;
             };
-            let later = lane.unreadable.split_off(&up_to.saturating_add(1));
-            let unreadable = std::mem::replace(&mut lane.unreadable, later);
-            lane.acknowledged = up_to;
+            // What was said of them may be lost with the server: they stay until it has settled them.
+            let news = lane.acknowledged.saturating_add(1)..=up_to;
             // No more than this is under way, so that nothing is left out.
-            let unreadable = unreadable.into_iter().take(MAX_UNACKNOWLEDGED).collect();
+            let unreadable = lane.unreadable.range(news).take(MAX_UNACKNOWLEDGED);
+            let unreadable = unreadable.copied().collect();
+            lane.acknowledged = up_to;
             desk.send(ClientFrame::Acknowledge(Acknowledge {
                 lane: handle,
                 up_to,

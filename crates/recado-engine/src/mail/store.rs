@@ -66,8 +66,10 @@ pub struct IncomingState {
     pub store: StoreId,
     /// Everything up to this number is written down.
     pub written: u64,
-    /// Of those, the ones that were not [taken](crate::Command::Taken), rising.
+    /// Of those, the ones that were not [taken](crate::Command::Take), rising.
     pub untaken: Vec<u64>,
+    /// Of the last 1,024, the ones that could not be read, rising.
+    pub unreadable: Vec<u64>,
 }
 
 /// A message that was entered and has no number yet. It is in the database.

@@ -64,6 +64,7 @@ impl Database {
                 store: *store,
                 written: *written,
                 untaken: untaken.map(|(receipt, ..)| receipt.number).collect(),
+                unreadable: Vec::new(),
             }
         });
         MailState {

@@ -71,6 +71,16 @@ impl Lines {
         }
     }
 
+    /// The next line; `None` if the stream ends before.
+    #[track_caller]
+    pub(crate) fn next_or_end(&self) -> Option<String> {
+        match self.lines.recv_timeout(PATIENCE) {
+            Ok(line) => Some(line),
+            Err(RecvTimeoutError::Timeout) => panic!("no line came; {}", self.transcript),
+            Err(RecvTimeoutError::Disconnected) => None,
+        }
+    }
+
     /// What has come and was not read; nothing is waited for.
     pub(crate) fn pending(&self) -> Vec<String> {
         self.lines.try_iter().collect()
