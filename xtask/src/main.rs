@@ -9,6 +9,7 @@
     reason = "a task speaks to the terminal of whoever runs it"
 )]
 
+mod campaign;
 mod cargo;
 mod fuzz;
 mod packages;
@@ -40,6 +41,11 @@ Tasks:
   bench [NAME [OPTION…]]
           Measure recado beside what else one could run, and write docs/benchmarks.md;
           without a name, all of it. `cargo xtask bench --help` names the benchmarks
+  campaign kill [--seconds N] [--seed N]
+          Kill real processes at random, at every write and sync, and cut their power, for ten
+          minutes or as many seconds each: nothing promised may be lost, doubled or reordered
+  campaign controls
+          The same against builds in which a promise is broken on purpose: each must be noticed
   fuzz [TARGET] [--seconds N]
           Look for inputs for which recado does not keep its word, for a minute or as many
           seconds a target; installs cargo-fuzz where it is missing
@@ -55,6 +61,9 @@ Exit status: 0 all passed, 1 something failed, 2 wrong usage.
 ";
 
 fn main() -> ExitCode {
+    if let Some(code) = campaign::compile_control() {
+        return code;
+    }
     let arguments: Vec<String> = env::args_os()
         .skip(1)
         .map(|argument| argument.to_string_lossy().into_owned())
@@ -70,6 +79,16 @@ fn main() -> ExitCode {
             Some(root) => stages::run(&root),
             None => not_started_by_cargo(),
         },
+        ["campaign", ref campaign @ ..] => {
+            match root().map(|root| campaign::run(&root, campaign)) {
+                None => not_started_by_cargo(),
+                Some(Ok(())) => ExitCode::SUCCESS,
+                Some(Err(error)) => {
+                    eprintln!("error: {error:#}");
+                    ExitCode::FAILURE
+                }
+            }
+        }
         ["fuzz", ref plan @ ..] => match (Plan::parse(plan), root()) {
             (Err(error), _) => {
                 eprintln!("error: {error:#}\n\n{USAGE}");

@@ -128,7 +128,8 @@ impl Incoming {
         } = message;
         let (key, from) = self.open.get(&handle).ok_or(Fault::Lane)?.clone();
         let lane = self.lanes.get_mut(&key).ok_or(Fault::Lane)?;
-        if number > lane.received.saturating_add(1) {
+        let checks_numbers = !cfg!(recado_control = "numbers");
+        if checks_numbers && number > lane.received.saturating_add(1) {
             return Err(Fault::Gap);
         }
         let is_next = number > lane.received;

@@ -207,7 +207,8 @@ impl Lanes {
         if message.number > MAX_NUMBER {
             return Err("a number that no lane has");
         }
-        if message.number <= lane.accepted {
+        let checks_numbers = !cfg!(recado_control = "numbers");
+        if checks_numbers && message.number <= lane.accepted {
             // What is under way is told when its commit returns.
             if message.number <= lane.durable.accepted() {
                 tell_progress(out, opened, lane.durable, Vec::new());
@@ -220,7 +221,7 @@ impl Lanes {
             sent_at_ms: message.sent_at_ms,
             envelope: message.envelope,
         };
-        let admitted = match lane.expected() == body.number {
+        let admitted = match lane.expected() == body.number || !checks_numbers {
             true => self.admit(now, at, opened, &body),
             false if lane.refusing => return Ok(()),
             false => Err((PrivateRefusalCode::Number, Duration::ZERO)),

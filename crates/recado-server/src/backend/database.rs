@@ -44,6 +44,10 @@ impl Database {
                  PRAGMA wal_autocheckpoint = 0;",
             )
             .map_err(failed)?;
+        #[cfg(recado_control = "nosync")]
+        connection
+            .pragma_update(None, "synchronous", "OFF")
+            .map_err(failed)?;
         let found: i64 = connection
             .query_row("PRAGMA user_version", [], |row| row.get(0))
             .map_err(failed)?;

@@ -2,6 +2,8 @@
 //!
 //! One committer thread takes all the work that is queued, commits once, and returns one event.
 
+#[cfg(recado_control = "early")]
+mod control;
 mod database;
 mod mail;
 mod names;
@@ -124,6 +126,14 @@ fn run(
     while let Ok(first) = queue.recv() {
         batch.push(first);
         batch.extend(queue.try_iter().take(BATCH - 1));
+        #[cfg(recado_control = "early")]
+        if let Some(answers) = control::premature(&batch) {
+            tell(BackendEvent::Answers(answers));
+            thread::sleep(control::HEAD_START);
+            database.commit(started.elapsed(), &batch)?;
+            batch.clear();
+            continue;
+        }
         let answers = database.commit(started.elapsed(), &batch)?;
         tell(BackendEvent::Answers(answers));
         batch.clear();

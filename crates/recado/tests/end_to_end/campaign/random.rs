@@ -5,8 +5,8 @@ use recado_sim::Random;
 use super::*;
 use ledger::Memory;
 
-/// Messages entered at once: more than a session may have under way, now and then.
-const BURST: u64 = 300;
+/// Messages entered at once, now and then: more than may wait for one recipient, so that the sender has to wait.
+const BURST: u64 = 1_500;
 
 /// An older copy of somebody's folder.
 struct Backup {
