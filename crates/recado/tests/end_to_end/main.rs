@@ -3,7 +3,9 @@
 
 mod common;
 
+mod acme;
 mod calculator;
+mod certificates;
 mod class;
 mod command_line;
 mod curl;
