@@ -18,7 +18,7 @@ struct SystemPackage {
 }
 
 /// All of them. A new one is one entry more.
-const PACKAGES: [SystemPackage; 10] = [
+const PACKAGES: [SystemPackage; 11] = [
     SystemPackage {
         what: "curl",
         package: "curl",
@@ -75,6 +75,16 @@ const PACKAGES: [SystemPackage; 10] = [
         package: "python3-venv",
         is_here: || runs("python3", &["-c", "import ensurepip, venv"]),
         why: "schemathesis, which holds the API to its description, gets a folder of its own",
+    },
+    SystemPackage {
+        what: "pebble",
+        package: "pebble",
+        is_here: || {
+            ["pebble", "pebble-challtestsrv"]
+                .iter()
+                .all(|tool| runs_at_all(tool))
+        },
+        why: "certificates are asked of a CA",
     },
     SystemPackage {
         what: "chromium",
@@ -207,6 +217,17 @@ fn runs(program: &str, arguments: &[&str]) -> bool {
         .stderr(Stdio::null())
         .status()
         .is_ok_and(|status| status.success())
+}
+
+/// Whether a program starts: for those that can do nothing and succeed.
+fn runs_at_all(program: &str) -> bool {
+    Command::new(program)
+        .arg("-help")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok()
 }
 
 /// Looks where `recado-calc/tests/general_decimal_arithmetic.rs` does.

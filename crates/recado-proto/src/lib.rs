@@ -39,6 +39,8 @@ pub mod alpn {
     pub const H2: &[u8] = b"h2";
     /// HTTP/1.1 for everyone.
     pub const HTTP_1_1: &[u8] = b"http/1.1";
+    /// A CA that asks whether a name is this server's (RFC 8737).
+    pub const ACME: &[u8] = b"acme-tls/1";
 }
 
 /// The version of the chat protocol that this library speaks.

@@ -5,6 +5,7 @@
 
 mod addresses;
 mod backend;
+mod certificate;
 mod data_folder;
 pub mod http;
 mod hub_task;
@@ -14,9 +15,12 @@ mod server;
 mod tls;
 
 pub use backend::BackendError;
+pub use certificate::CertificateError;
+pub use certificate::acme::{AcmeConfig, AcmeError};
+pub use certificate::files::{CertificateFiles, FilesError};
 pub use data_folder::DataFolderError;
 pub use identity::IdentityError;
 pub use net::listen::{Listen, ListenError, PortFallback};
-pub use server::{DiskFailed, Server, ServerConfig, StartError, Stop};
+pub use server::{DiskFailed, PublicCertificates, Server, ServerConfig, StartError, Stop};
 
 pub use recado_hub::Registration;

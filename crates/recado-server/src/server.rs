@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use recado_hub::{Event, HubConfig, PrivateConfig, Registration};
 use recado_proto::fingerprint::Fingerprint;
 use recado_proto::id::LogId;
@@ -16,13 +15,15 @@ use tokio::time::timeout;
 
 use crate::addresses;
 use crate::backend::{Backend, BackendError, BackendEvent};
+use crate::certificate::acme::{Acme, AcmeConfig, AcmeError};
+use crate::certificate::files::{CertificateFiles, FilesError};
 use crate::data_folder::{DataFolder, DataFolderError};
 use crate::http::{HttpConfig, HttpService, TrustedProxy};
 use crate::hub_task::{EVENT_QUEUE, HubTask, ShellEvent};
 use crate::identity::{IdentityError, ServerIdentity};
 use crate::net::listen::{self, Bound, Listen, ListenError, PortFallback};
 use crate::net::{Acceptor, Shards, default_shards, run_accept};
-use crate::tls::Generation;
+use crate::tls::{Generation, Tls};
 
 /// How long what is under way may take once the server is to stop.
 const DRAIN_TIME: Duration = Duration::from_secs(10);
@@ -52,8 +53,21 @@ pub struct ServerConfig {
     pub hosts: Vec<String>,
     /// Who may register a new name.
     pub registration: Registration,
+    /// What those are served who are not recado's own clients.
+    pub public: PublicCertificates,
     /// Proxies whose word on whom they speak for is taken.
     pub trusted_proxies: Vec<TrustedProxy>,
+}
+
+/// The certificate for browsers and whoever else is not recado's own client.
+#[derive(Clone, Debug)]
+pub enum PublicCertificates {
+    /// recado's own.
+    Own,
+    /// The operator's.
+    Files(CertificateFiles),
+    /// A CA's, over ACME.
+    Acme(AcmeConfig),
 }
 
 /// A server that cannot start.
@@ -71,6 +85,12 @@ pub enum StartError {
     /// Its port.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The operator's certificate.
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    /// What it is told to ask a CA.
+    #[error(transparent)]
+    Acme(#[from] AcmeError),
     /// Its threads.
     #[error("the threads that send datagrams do not start")]
     Threads(#[source] std::io::Error),
@@ -81,7 +101,9 @@ impl StartError {
     pub fn is_wrong_use(&self) -> bool {
         matches!(
             self,
-            Self::Listen(ListenError::TwoPorts(..)) | Self::Identity(IdentityError::Host(_))
+            Self::Listen(ListenError::TwoPorts(..))
+                | Self::Identity(IdentityError::Host(_))
+                | Self::Acme(AcmeError::Port(_) | AcmeError::Name(_))
         )
     }
 }
@@ -91,8 +113,9 @@ pub struct Server {
     tcp: Vec<SocketAddr>,
     udp: Vec<SocketAddr>,
     fingerprint: Fingerprint,
-    folder: DataFolder,
+    folder: Arc<DataFolder>,
     renewal: Renewal,
+    public: Keeper,
     events: mpsc::Sender<ShellEvent>,
     stop: watch::Sender<bool>,
     alive: mpsc::Receiver<()>,
@@ -130,7 +153,10 @@ impl Server {
     /// # Errors
     /// [`StartError`], which says what to do; nothing is left running.
     pub async fn start(config: ServerConfig) -> Result<Self, StartError> {
-        let folder = DataFolder::open(&config.data_folder)?;
+        if let PublicCertificates::Acme(acme) = &config.public {
+            acme.check(config.listen.iter().find_map(|listen| listen.port))?;
+        }
+        let folder = Arc::new(DataFolder::open(&config.data_folder)?);
         let identity = ServerIdentity::open(&folder, &config.hosts)?;
         if identity.reissued {
             tracing::warn!(
@@ -192,13 +218,14 @@ impl Server {
         let hub = HubTask::new(hub_config, backend, shards);
         let hub = tokio::spawn(hub.run(hub_events));
 
-        let tls = Arc::new(ArcSwap::from_pointee(generation));
+        let tls = Tls::new(generation);
         let root_pem: Arc<str> = identity.root_pem().into();
         let http = HttpConfig {
             trusted_proxies: config.trusted_proxies,
             ..HttpConfig::default()
         };
         let http = HttpService::new(http, Arc::new(move || root_pem.clone()));
+        let public = Keeper::open(config.public, &folder, &tls)?;
         let acceptor = Acceptor::new(
             tls.clone(),
             http,
@@ -217,6 +244,7 @@ impl Server {
             fingerprint: identity.fingerprint(),
             folder,
             renewal: Renewal { identity, tls },
+            public,
             events,
             stop,
             alive: all_ended,
@@ -285,6 +313,7 @@ impl Server {
         let Self {
             folder,
             renewal,
+            public,
             events,
             stop,
             mut alive,
@@ -296,6 +325,7 @@ impl Server {
         tokio::select! {
             _ = async { stopped.wait_for(|stop| *stop).await.is_ok() } => {}
             never = renewal.run() => match never {},
+            never = public.run() => match never {},
         }
         tracing::info!("stopping: what is under way is finished first");
         let _ = events.send(ShellEvent::Hub(Event::Shutdown)).await;
@@ -324,7 +354,7 @@ impl Server {
 /// Keeps the leaf young, and true to the machine's addresses.
 struct Renewal {
     identity: ServerIdentity,
-    tls: Arc<ArcSwap<Generation>>,
+    tls: Tls,
 }
 
 impl Renewal {
@@ -332,7 +362,7 @@ impl Renewal {
         let mut interval = tokio::time::interval(RENEWAL_INTERVAL);
         loop {
             interval.tick().await;
-            let generation = self.tls.load();
+            let generation = self.tls.generation.load();
             let due = generation.renew_at <= OffsetDateTime::now_utc();
             if !due && generation.addresses == addresses::interface_addresses() {
                 continue;
@@ -340,10 +370,53 @@ impl Renewal {
             match Generation::new(&self.identity) {
                 Ok(generation) => {
                     tracing::info!("a new leaf certificate is in use");
-                    self.tls.store(Arc::new(generation));
+                    let renewed = |present: &Arc<Generation>| generation.with_public_of(present);
+                    self.tls.generation.rcu(renewed);
                 }
                 Err(error) => tracing::error!(%error, "the leaf could not be renewed"),
             }
+        }
+    }
+}
+
+/// Keeps the certificate for everyone who is not recado's own client.
+enum Keeper {
+    Own,
+    Files(CertificateFiles, Tls),
+    Acme(Box<Acme>),
+}
+
+impl Keeper {
+    /// Serves what there is already.
+    fn open(
+        public: PublicCertificates,
+        folder: &Arc<DataFolder>,
+        tls: &Tls,
+    ) -> Result<Self, StartError> {
+        Ok(match public {
+            PublicCertificates::Own => Self::Own,
+            PublicCertificates::Files(files) => {
+                let certificate = files.load()?;
+                if certificate.has_expired() {
+                    tracing::warn!(
+                        "the certificate in {} has expired; browsers will refuse it",
+                        files.certificate.display()
+                    );
+                }
+                tls.serve(&certificate);
+                Self::Files(files, tls.clone())
+            }
+            PublicCertificates::Acme(config) => {
+                Self::Acme(Box::new(Acme::open(&config, folder.clone(), tls.clone())?))
+            }
+        })
+    }
+
+    async fn run(self) -> std::convert::Infallible {
+        match self {
+            Self::Own => std::future::pending().await,
+            Self::Files(files, tls) => files.watch(tls).await,
+            Self::Acme(acme) => acme.run().await,
         }
     }
 }

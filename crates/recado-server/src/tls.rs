@@ -1,8 +1,12 @@
 //! TLS 1.3: three configurations on one port, swapped together when the leaf is renewed.
+//!
+//! recado's own protocols are always served recado's own leaf. Everyone else is too, unless there is a certificate
+//! of another root for them.
 
 use std::sync::Arc;
 
 use ::aws_lc_rs::digest::{SHA256, digest};
+use arc_swap::ArcSwap;
 use recado_proto::alpn;
 use recado_proto::id::RemoteKey;
 use rustls::client::danger::HandshakeSignatureValid;
@@ -10,24 +14,82 @@ use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ClientHello, NoServerSessionStorage};
+use rustls::sign::SingleCertAndKey;
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, ServerConfig,
     SignatureScheme,
 };
 use time::OffsetDateTime;
 
+use crate::certificate::PublicCertificate;
+use crate::certificate::acme::Challenges;
 use crate::identity::{IdentityError, Leaf, ServerIdentity};
+
+/// What connections are served with, now.
+#[derive(Clone)]
+pub(crate) struct Tls {
+    pub(crate) generation: Arc<ArcSwap<Generation>>,
+    /// What CAs are asking.
+    pub(crate) challenges: Challenges,
+}
+
+impl Tls {
+    pub(crate) fn new(generation: Generation) -> Self {
+        Self {
+            generation: Arc::new(ArcSwap::from_pointee(generation)),
+            challenges: Challenges::default(),
+        }
+    }
+
+    /// The configuration for a connection, and the hash of the leaf that recado's own protocols are served. Both are
+    /// of one generation, so that they belong together.
+    pub(crate) fn choose(&self, hello: &ClientHello<'_>) -> (Chosen, [u8; 32]) {
+        let generation = self.generation.load();
+        let chosen = match self.challenges.config_for(hello) {
+            Some(config) => Chosen {
+                config,
+                is_of_ca: false,
+            },
+            None => generation.config_for(hello),
+        };
+        (chosen, generation.leaf_hash)
+    }
+
+    /// Puts a certificate in the place of the present one; recado's own clients do not notice.
+    pub(crate) fn serve(&self, certificate: &PublicCertificate) {
+        self.generation
+            .rcu(|generation| generation.with_public(certificate));
+    }
+}
 
 /// Everything that hangs from one leaf. Swapped whole, so that a connection's configuration and the
 /// leaf's hash in its datagram keys cannot differ.
+#[derive(Clone)]
 pub(crate) struct Generation {
     chat: Arc<ServerConfig>,
     own_http: Arc<ServerConfig>,
-    public: Arc<ServerConfig>,
+    /// recado's own leaf for everyone else.
+    own_public: Arc<ServerConfig>,
+    /// In its place, if there is one.
+    public: Option<Public>,
     /// SHA-256 of the leaf that chat sessions see.
-    pub(crate) leaf_hash: [u8; 32],
+    leaf_hash: [u8; 32],
     pub(crate) renew_at: OffsetDateTime,
     pub(crate) addresses: std::collections::BTreeSet<std::net::IpAddr>,
+}
+
+/// A certificate of another root's, for everyone who is not recado's own client.
+#[derive(Clone)]
+struct Public {
+    config: Arc<ServerConfig>,
+    is_of_ca: bool,
+}
+
+/// The configuration for a connection.
+pub(crate) struct Chosen {
+    pub(crate) config: Arc<ServerConfig>,
+    /// The certificate in it is a CA's: browsers may be told to come by HTTPS alone from now on.
+    pub(crate) is_of_ca: bool,
 }
 
 impl Generation {
@@ -47,34 +109,89 @@ impl Generation {
         let chat = chat_config(&provider, &leaf).map_err(broken)?;
         let mut own_http = http_config(&provider, &leaf).map_err(broken)?;
         own_http.alpn_protocols = vec![alpn::HTTP.to_vec()];
-        let mut public = http_config(&provider, &leaf).map_err(broken)?;
-        public.alpn_protocols = vec![alpn::H2.to_vec(), alpn::HTTP_1_1.to_vec()];
-        public.ticketer = aws_lc_rs::Ticketer::new().map_err(broken)?;
+        let own_public = http_config(&provider, &leaf).map_err(broken)?;
+        let own_public = for_everyone(own_public).map_err(broken)?;
         Ok(Self {
             chat: chat.into(),
             own_http: own_http.into(),
-            public: public.into(),
+            own_public: own_public.into(),
+            public: None,
             leaf_hash,
             renew_at: leaf.renew_at,
             addresses: leaf.addresses,
         })
     }
 
+    /// The same with another certificate for everyone who is not recado's own client.
+    ///
+    /// One that no configuration can be made from is not taken: it was checked when it was read.
+    fn with_public(&self, certificate: &PublicCertificate) -> Self {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .map(|builder| {
+                let resolver = SingleCertAndKey::from(certificate.certified.clone());
+                builder
+                    .with_no_client_auth()
+                    .with_cert_resolver(Arc::new(resolver))
+            })
+            .and_then(for_everyone);
+        let config = match config {
+            Ok(config) => config,
+            Err(error) => {
+                tracing::error!(%error, "a certificate could not be taken into use");
+                return self.clone();
+            }
+        };
+        Self {
+            public: Some(Public {
+                config: config.into(),
+                is_of_ca: !certificate.is_self_signed,
+            }),
+            ..self.clone()
+        }
+    }
+
+    /// The same with the certificate that another has for everyone.
+    pub(crate) fn with_public_of(&self, other: &Self) -> Self {
+        Self {
+            public: other.public.clone(),
+            ..self.clone()
+        }
+    }
+
     /// The configuration for what the client offers. What is then spoken follows from what was negotiated.
-    pub(crate) fn config_for(&self, hello: &ClientHello<'_>) -> Arc<ServerConfig> {
+    fn config_for(&self, hello: &ClientHello<'_>) -> Chosen {
         let offers = |protocol: &[u8]| {
             hello
                 .alpn()
                 .is_some_and(|mut offered| offered.any(|offer| offer == protocol))
         };
+        let own = |config: &Arc<ServerConfig>| Chosen {
+            config: config.clone(),
+            is_of_ca: false,
+        };
         if offers(alpn::CHAT) {
-            self.chat.clone()
+            own(&self.chat)
         } else if offers(alpn::HTTP) {
-            self.own_http.clone()
+            own(&self.own_http)
+        } else if let Some(Public { config, is_of_ca }) = &self.public {
+            Chosen {
+                config: config.clone(),
+                is_of_ca: *is_of_ca,
+            }
         } else {
-            self.public.clone()
+            own(&self.own_public)
         }
     }
+}
+
+/// Protocols and tickets of everyone's. The tickets' key is the configuration's own: what was resumed with another
+/// certificate is not resumed with this one.
+fn for_everyone(mut config: ServerConfig) -> Result<ServerConfig, Error> {
+    config.alpn_protocols = vec![alpn::H2.to_vec(), alpn::HTTP_1_1.to_vec()];
+    config.ticketer = aws_lc_rs::Ticketer::new()?;
+    Ok(config)
 }
 
 /// The key of a chat session's client: the handshake was signed with it.

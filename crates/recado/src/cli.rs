@@ -100,6 +100,29 @@ pub(crate) struct Serve {
     pub(crate) host: Vec<String>,
     #[arg(
         long,
+        env = "RECADO_CERT",
+        value_name = "FILE",
+        requires = "key",
+        conflicts_with = "acme"
+    )]
+    pub(crate) cert: Option<PathBuf>,
+    #[arg(long, env = "RECADO_KEY", value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
+    #[arg(long, env = "RECADO_ACME", value_name = "NAME", value_delimiter = ',')]
+    pub(crate) acme: Vec<String>,
+    #[arg(
+        long,
+        env = "RECADO_ACME_DIRECTORY",
+        value_name = "URL",
+        requires = "acme"
+    )]
+    pub(crate) acme_directory: Option<String>,
+    #[arg(long, env = "RECADO_ACME_CA", value_name = "FILE", requires = "acme")]
+    pub(crate) acme_ca: Option<PathBuf>,
+    #[arg(long, env = "RECADO_ACME_FORWARDED", requires = "acme", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
+    pub(crate) acme_forwarded: bool,
+    #[arg(
+        long,
         env = "RECADO_TRUSTED_PROXY",
         value_name = "ADDR[/BITS]",
         value_delimiter = ','

@@ -3,7 +3,10 @@
 use std::io;
 use std::net::SocketAddr;
 
-use recado_server::{DiskFailed, PortFallback, Server, ServerConfig};
+use recado_server::{
+    AcmeConfig, CertificateFiles, DiskFailed, PortFallback, PublicCertificates, Server,
+    ServerConfig,
+};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -15,9 +18,26 @@ use crate::{terminal, wording};
 /// Serves until SIGINT or SIGTERM.
 pub(crate) async fn run(context: &Context, arguments: cli::Serve) -> Exit {
     start_logging(context, arguments.log_format);
+    let public = match (arguments.cert, arguments.key) {
+        (Some(certificate), Some(key)) => {
+            PublicCertificates::Files(CertificateFiles { certificate, key })
+        }
+        _ if arguments.acme.is_empty() => PublicCertificates::Own,
+        _ => PublicCertificates::Acme(AcmeConfig {
+            names: arguments.acme,
+            directory: arguments.acme_directory,
+            ca: arguments.acme_ca,
+            is_forwarded: arguments.acme_forwarded,
+        }),
+    };
     let config = ServerConfig {
         listen: arguments.listen,
-        fallback: PortFallback::Allowed,
+        // A CA connects to 443 and nowhere else.
+        fallback: match public {
+            PublicCertificates::Acme(_) => PortFallback::Forbidden,
+            _ => PortFallback::Allowed,
+        },
+        public,
         data_folder: arguments
             .data_dir
             .unwrap_or_else(|| context.home.join("server")),

@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::mem;
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -17,22 +16,22 @@ use tokio::time::timeout;
 
 use super::activity::{Activity, Verdict, Watchdog, Watched};
 use super::service::ConnectionService;
-use super::{HttpLimits, Protocol, Shared};
+use super::{HttpLimits, Protocol, Shared, Transport};
 
 /// Serves a connection; see [`HttpService::serve`](super::HttpService::serve).
 pub(super) async fn serve<IO>(
     shared: Arc<Shared>,
     io: IO,
-    protocol: Protocol,
-    peer: SocketAddr,
+    transport: Transport,
     shutdown: watch::Receiver<bool>,
 ) where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let Transport { protocol, peer, .. } = transport;
     let activity = Arc::new(Activity::default());
     let watchdog = Watchdog::new(Arc::clone(&activity), protocol, &shared.limits);
     let io = TokioIo::new(Watched::new(io, protocol, Arc::clone(&activity)));
-    let service = ConnectionService::new(Arc::clone(&shared), peer.ip(), activity);
+    let service = ConnectionService::new(Arc::clone(&shared), transport, activity);
     let limits = &shared.limits;
     let streams = Streams::new(limits.write_time);
     let end = match protocol {

@@ -68,6 +68,18 @@ pub enum Protocol {
     Http2,
 }
 
+/// What is known of a connection beside its bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Transport {
+    /// Which HTTP it speaks.
+    pub protocol: Protocol,
+    /// Its other end.
+    pub peer: SocketAddr,
+    /// The certificate that it was shown is a CA's, so that a browser may be told to come by HTTPS alone. With one of
+    /// recado's own root that would lock out whoever has not installed it.
+    pub is_of_ca: bool,
+}
+
 /// The HTTP service, shared by all its connections; cheap to clone.
 #[derive(Clone)]
 pub struct HttpService {
@@ -113,16 +125,11 @@ impl HttpService {
     ///
     /// Every wait in it has a limit ([`HttpLimits`]); the whole drain is bounded by the caller, who
     /// ends it at once by dropping the future.
-    pub async fn serve<IO>(
-        &self,
-        io: IO,
-        protocol: Protocol,
-        peer: SocketAddr,
-        shutdown: watch::Receiver<bool>,
-    ) where
+    pub async fn serve<IO>(&self, io: IO, transport: Transport, shutdown: watch::Receiver<bool>)
+    where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        connection::serve(Arc::clone(&self.shared), io, protocol, peer, shutdown).await;
+        connection::serve(Arc::clone(&self.shared), io, transport, shutdown).await;
     }
 }
 

@@ -37,6 +37,10 @@ pub(super) const REFERRER_POLICY: &str = "no-referrer";
 /// Other sites may not embed an answer as an image, a script or the like.
 pub(super) const RESOURCE_POLICY: &str = "same-origin";
 
+/// For half a year a browser does not come without HTTPS: long enough to last from visit to visit, short enough to
+/// be over one day for an operator who gives the name up.
+const STRICT_TRANSPORT: &str = "max-age=15552000";
+
 /// How long an answer may be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cache {
@@ -134,7 +138,12 @@ impl Reply {
 
     /// The answer as hyper takes it. For HEAD it has the headers of the whole and no body: HTTP/1
     /// would see to that by itself, HTTP/2 does not.
-    pub(super) fn into_response(self, is_head: bool, in_flight: InFlight) -> Response<AnswerBody> {
+    pub(super) fn into_response(
+        self,
+        is_head: bool,
+        is_of_ca: bool,
+        in_flight: InFlight,
+    ) -> Response<AnswerBody> {
         let mut headers = HeaderMap::with_capacity(12);
         if let Some(content_type) = self.content_type {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -165,6 +174,12 @@ impl Reply {
             &CROSS_ORIGIN_RESOURCE_POLICY,
             HeaderValue::from_static(RESOURCE_POLICY),
         );
+        if is_of_ca {
+            headers.insert(
+                header::STRICT_TRANSPORT_SECURITY,
+                HeaderValue::from_static(STRICT_TRANSPORT),
+            );
+        }
         if let Some(own) = self.header {
             headers.insert(own.0, own.1);
         }

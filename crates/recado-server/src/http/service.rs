@@ -1,7 +1,6 @@
 //! A connection's requests: each is answered, whatever happens, and logged.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,26 +11,26 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper::{Method, Request, Response};
 
-use super::Shared;
 use super::activity::{Activity, InFlight};
 use super::answer::AnswerBody;
 use super::negotiate::Preferences;
 use super::problem::{self, Problem};
 use super::reply::Reply;
 use super::routes::{self, Answer, Route};
+use super::{Shared, Transport};
 
 /// The service of one connection.
 pub(super) struct ConnectionService {
     shared: Arc<Shared>,
-    peer: IpAddr,
+    transport: Transport,
     activity: Arc<Activity>,
 }
 
 impl ConnectionService {
-    pub(super) fn new(shared: Arc<Shared>, peer: IpAddr, activity: Arc<Activity>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, transport: Transport, activity: Arc<Activity>) -> Self {
         Self {
             shared,
-            peer,
+            transport,
             activity,
         }
     }
@@ -49,6 +48,7 @@ impl Service<Request<Incoming>> for ConnectionService {
             in_flight: InFlight::begin(&self.activity),
             preferences,
             is_head: parts.method == Method::HEAD,
+            is_of_ca: self.transport.is_of_ca,
             method: method_name(&parts.method),
             route: Route::of(parts.uri.path()).pattern(),
             started: tracing::enabled!(tracing::Level::DEBUG).then(Instant::now),
@@ -56,7 +56,13 @@ impl Service<Request<Incoming>> for ConnectionService {
         // Nothing that a panic may have left half done is used again: what is shared is read only,
         // or tokio's.
         let answer = catch_unwind(AssertUnwindSafe(|| {
-            routes::answer(&self.shared, self.peer, parts, body, preferences)
+            routes::answer(
+                &self.shared,
+                self.transport.peer.ip(),
+                parts,
+                body,
+                preferences,
+            )
         }));
         match answer {
             Ok(Answer::Now(answer)) => Answering::Done(Some(exchange.finish(answer))),
@@ -107,6 +113,7 @@ pub(super) struct Exchange {
     in_flight: InFlight,
     preferences: Preferences,
     is_head: bool,
+    is_of_ca: bool,
     method: &'static str,
     route: &'static str,
     /// None when nobody listens to the log.
@@ -131,7 +138,7 @@ impl Exchange {
                 "request"
             );
         }
-        reply.into_response(self.is_head, self.in_flight)
+        reply.into_response(self.is_head, self.is_of_ca, self.in_flight)
     }
 }
 
@@ -170,6 +177,7 @@ mod tests {
             in_flight: InFlight::begin(&activity),
             preferences: Preferences::of(&HeaderMap::new()),
             is_head: false,
+            is_of_ca: false,
             method: "POST",
             route: "/v1/calc",
             started: None,

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use recado_hub::SessionNumber;
 use recado_proto::alpn;
 use recado_proto::datagram::{EXPORTER_LABEL, EXPORTER_LENGTH, SessionSecret, exporter_context};
@@ -22,9 +21,9 @@ use tokio_rustls::server::TlsStream;
 use super::Outbox;
 use super::admission::{Admission, Limits, Place};
 use super::session::spawn_session;
-use crate::http::{HttpService, Protocol, plain_http_answer};
+use crate::http::{HttpService, Protocol, Transport, plain_http_answer};
 use crate::hub_task::{Arrival, ShellEvent};
-use crate::tls::{Generation, client_key};
+use crate::tls::{Tls, client_key};
 
 /// From accepting to the end of the TLS handshake: a phone on a bad line needs a few round trips.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
@@ -53,7 +52,7 @@ const TLS_HANDSHAKE: u8 = 0x16;
 /// Everything that a new connection may need. Shared by all listeners.
 #[derive(Clone)]
 pub(crate) struct Acceptor {
-    pub(crate) tls: Arc<ArcSwap<Generation>>,
+    pub(crate) tls: Tls,
     pub(crate) http: HttpService,
     pub(crate) events: mpsc::Sender<ShellEvent>,
     pub(crate) stop: watch::Receiver<bool>,
@@ -72,7 +71,7 @@ pub(crate) struct Connection {
 
 impl Acceptor {
     pub(crate) fn new(
-        tls: Arc<ArcSwap<Generation>>,
+        tls: Tls,
         http: HttpService,
         events: mpsc::Sender<ShellEvent>,
         stop: watch::Receiver<bool>,
@@ -147,7 +146,11 @@ async fn serve(acceptor: Acceptor, stream: TcpStream, peer: SocketAddr, connecti
         stream = handshake => stream,
         () = stopped(&mut stop) => return,
     };
-    let (stream, leaf_hash) = match stream {
+    let Handshaken {
+        stream,
+        leaf_hash,
+        is_of_ca,
+    } = match stream {
         Ok(Ok(Some(stream))) => stream,
         Ok(Ok(None)) => return,
         Ok(Err(error)) => return tracing::debug!(%peer, %error, "no TLS session"),
@@ -155,27 +158,34 @@ async fn serve(acceptor: Acceptor, stream: TcpStream, peer: SocketAddr, connecti
     };
     match stream.get_ref().1.alpn_protocol() {
         Some(alpn::CHAT) => open_session(acceptor, stream, peer, leaf_hash, connection).await,
-        Some(alpn::H2) => {
-            acceptor
-                .http
-                .serve(stream, Protocol::Http2, peer, acceptor.stop)
-                .await;
-        }
-        // recado-http/1 is HTTP/1.1, and so is what names no protocol.
-        _ => {
-            acceptor
-                .http
-                .serve(stream, Protocol::Http1, peer, acceptor.stop)
-                .await
+        // The CA has seen what it wanted to see.
+        Some(alpn::ACME) => {}
+        protocol => {
+            let transport = Transport {
+                // recado-http/1 is HTTP/1.1, and so is what names no protocol.
+                protocol: match protocol {
+                    Some(alpn::H2) => Protocol::Http2,
+                    _ => Protocol::Http1,
+                },
+                peer,
+                is_of_ca,
+            };
+            acceptor.http.serve(stream, transport, acceptor.stop).await;
         }
     }
 }
 
-/// Completes TLS, if the first byte begins it. Returns the hash of the leaf with the stream.
-async fn handshake(
-    acceptor: &Acceptor,
-    mut stream: TcpStream,
-) -> io::Result<Option<(TlsStream<TcpStream>, [u8; 32])>> {
+/// A connection after its handshake.
+struct Handshaken {
+    stream: TlsStream<TcpStream>,
+    /// Of the leaf that recado's own protocols are served.
+    leaf_hash: [u8; 32],
+    /// The certificate shown is a CA's.
+    is_of_ca: bool,
+}
+
+/// Completes TLS, if the first byte begins it.
+async fn handshake(acceptor: &Acceptor, mut stream: TcpStream) -> io::Result<Option<Handshaken>> {
     let mut first = [0];
     if stream.peek(&mut first).await? == 0 {
         return Ok(None);
@@ -191,11 +201,13 @@ async fn handshake(
     stream.set_nodelay(true)?;
     set_liveness(&stream)?;
     let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream).await?;
-    // The generation is taken once, so that configuration and leaf hash belong together.
-    let generation = acceptor.tls.load_full();
-    let config = generation.config_for(&start.client_hello());
-    let stream = start.into_stream(config).await?;
-    Ok(Some((stream, generation.leaf_hash)))
+    let (chosen, leaf_hash) = acceptor.tls.choose(&start.client_hello());
+    let stream = start.into_stream(chosen.config).await?;
+    Ok(Some(Handshaken {
+        stream,
+        leaf_hash,
+        is_of_ca: chosen.is_of_ca,
+    }))
 }
 
 /// Finds out, within a minute, that a peer is gone without a word: also one that was sent something, to which

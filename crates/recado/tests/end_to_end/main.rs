@@ -3,8 +3,10 @@
 
 mod common;
 
+mod acme;
 mod calculator;
 mod campaign;
+mod certificates;
 mod class;
 mod command_line;
 mod curl;

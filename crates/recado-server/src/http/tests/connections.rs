@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::harness::{BOTH, Client, JSON, PEER, Server};
-use crate::http::Protocol;
+use crate::http::{Protocol, Transport};
 
 const SUM: &[u8] = b"GET /v1/calc/add?x=1&y=2 HTTP/1.1\r\nHost: h\r\n\r\n";
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -332,7 +332,12 @@ async fn shutdown_closes_what_rests_at_once() {
     let (_stream, io) = tokio::io::duplex(1024);
     let gone = shutdown.subscribe();
     drop(shutdown);
-    let task = tokio::spawn(async move { service.serve(io, Protocol::Http1, PEER, gone).await });
+    let transport = Transport {
+        protocol: Protocol::Http1,
+        peer: PEER,
+        is_of_ca: false,
+    };
+    let task = tokio::spawn(async move { service.serve(io, transport, gone).await });
     assert_eq!(lives(task).await, 0);
 }
 

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::http::{HttpConfig, HttpLimits, HttpService, Protocol};
+use crate::http::{HttpConfig, HttpLimits, HttpService, Protocol, Transport};
 
 pub(super) const BOTH: [Protocol; 2] = [Protocol::Http1, Protocol::Http2];
 pub(super) const PEER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1));
@@ -24,6 +24,8 @@ pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 pub(super) struct Server {
     /// Whom connections come from.
     pub(super) peer: SocketAddr,
+    /// Whether they were shown a CA's certificate.
+    pub(super) is_of_ca: bool,
     pub(super) service: HttpService,
     pub(super) shutdown: watch::Sender<bool>,
 }
@@ -42,6 +44,7 @@ impl Server {
     pub(super) fn of(service: HttpService) -> Self {
         Self {
             peer: PEER,
+            is_of_ca: false,
             service,
             shutdown: watch::Sender::new(false),
         }
@@ -61,11 +64,13 @@ impl Server {
         let (client, server) = duplex(bytes);
         let service = self.service.clone();
         let shutdown = self.shutdown.clone();
-        let peer = self.peer;
+        let transport = Transport {
+            protocol,
+            peer: self.peer,
+            is_of_ca: self.is_of_ca,
+        };
         let task = tokio::spawn(async move {
-            service
-                .serve(server, protocol, peer, shutdown.subscribe())
-                .await;
+            service.serve(server, transport, shutdown.subscribe()).await;
         });
         (client, task)
     }

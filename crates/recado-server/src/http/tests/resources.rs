@@ -151,11 +151,28 @@ async fn all_answers_carry_the_security_headers() {
                 ("cross-origin-resource-policy", "same-origin"),
                 ("vary", if is_page { "accept-language" } else { "accept" }),
                 ("server", ""),
+                ("strict-transport-security", ""),
             ] {
                 assert_eq!(reply.header(name), value, "{ask:?}");
             }
             assert!(!reply.header("cache-control").is_empty(), "{ask:?}");
             assert!(!reply.header("date").is_empty(), "{ask:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_browser_is_told_to_come_by_https_alone_only_under_a_certificate_of_a_ca() {
+    let mut server = Server::new();
+    server.is_of_ca = true;
+    for protocol in BOTH {
+        let mut alice = server.client(protocol).await;
+        for target in ["/", "/v1/calc/add?x=1&y=2", "/nowhere"] {
+            let reply = alice.get(target).await;
+            assert_eq!(
+                reply.header("strict-transport-security"),
+                "max-age=15552000"
+            );
         }
     }
 }

@@ -1,28 +1,34 @@
 //! The harness: real processes, each in its own folder, and what is waited for instead of slept over.
 
+mod authority;
 mod browser;
 mod home;
 mod lines;
 mod network;
+mod pebble;
 mod person;
 mod program;
 mod proxy;
 mod raw;
 mod rough_link;
+mod served;
 mod server;
 
 use std::io::{self, Write};
 use std::time::Duration;
 
+pub(crate) use authority::{Authority, Pair};
 pub(crate) use browser::Browser;
 pub(crate) use home::{Home, copy_folder};
 pub(crate) use lines::{Lines, Transcript};
 pub(crate) use network::Network;
+pub(crate) use pebble::{Pebble, REFUSED, free_for_both};
 pub(crate) use person::{Bot, Person};
 pub(crate) use program::{Ended, Killed, Program, run, run_with};
 pub(crate) use proxy::{Datagram, Proxy, Wire};
 pub(crate) use raw::{RawChat, RawIdentity, hello, tls};
 pub(crate) use rough_link::RoughLink;
+pub(crate) use served::served;
 pub(crate) use server::{Ready, Server};
 
 /// How long anything may take. Never reached where things go well, on a loaded machine neither.

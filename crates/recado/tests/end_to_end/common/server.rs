@@ -65,6 +65,11 @@ impl Server {
         home
     }
 
+    /// The folder of one that has ended.
+    pub(crate) fn home(self) -> Home {
+        self.home
+    }
+
     /// Stops it, changes its folder, and starts it again, on another port.
     pub(crate) fn restart(self, change: impl FnOnce(&Path)) -> Self {
         let home = self.stop();
