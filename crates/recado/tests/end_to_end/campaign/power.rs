@@ -108,10 +108,11 @@ fn replay(log: &Path, folder: &Path, copy: &Path) -> usize {
         };
         let call = call.trim_start();
         if let Some(rest) = call.strip_prefix("<... ") {
-            if rest.contains("sync resumed") && rest.ends_with("= 0") {
-                if let Some((path, changes)) = syncing.remove(process) {
-                    apply(&path, changes);
-                }
+            if rest.contains("sync resumed")
+                && rest.ends_with("= 0")
+                && let Some((path, changes)) = syncing.remove(process)
+            {
+                apply(&path, changes);
             }
             continue;
         }

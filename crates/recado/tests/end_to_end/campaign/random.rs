@@ -26,7 +26,7 @@ fn random_kills_lose_double_and_reorder_nothing() {
 fn run(time: Duration, seed: u64) -> Result<(), String> {
     let mut random = Random::new(seed);
     // Older copies of people's databases, or of the server's: one or the other.
-    let copies_people = seed % 2 == 0;
+    let copies_people = seed.is_multiple_of(2);
     let mut campaign = Campaign::begin(&["alice", "bob", "carol"]);
     let mut backups: Vec<Option<Backup>> = vec![None, None, None];
     let mut server_backup: Option<crate::common::Home> = None;
