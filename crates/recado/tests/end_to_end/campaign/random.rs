@@ -64,15 +64,9 @@ fn run(time: Duration, seed: u64) -> Result<(), String> {
                     promised: campaign.ledger.of(&person.name, Promise::Delivered),
                 });
             }
-            86 if !campaign.people[who].is_running() => {
+            86 => {
                 if let Some(backup) = &backups[who] {
-                    let person = &campaign.people[who];
-                    // What only the newer copy knew is gone with it.
-                    let queued = campaign.ledger.of(&person.name, Promise::Queued);
-                    let lost: Vec<_> = queued.difference(&backup.promised).cloned().collect();
-                    campaign.ledger.excuse(lost);
-                    campaign.ledger.recall(&person.name, backup.memory.clone());
-                    replace_folder(backup.copy.path(), person.home.path());
+                    become_copy(&mut campaign, who, backup);
                     restores += 1;
                 }
             }
@@ -109,6 +103,22 @@ fn run(time: Duration, seed: u64) -> Result<(), String> {
          entered, {queued} promised, {delivered} told as delivered"
     ));
     settled
+}
+
+/// Someone goes on with an older copy of their folder; where they are here, they are taken over.
+fn become_copy(campaign: &mut Campaign, who: usize, backup: &Backup) {
+    let address = campaign.server.address();
+    let person = &mut campaign.people[who];
+    if person.is_running() {
+        person.move_to(backup.copy.copy(), &address, &mut campaign.ledger);
+    } else {
+        replace_folder(backup.copy.path(), person.home.path());
+    }
+    // What only the newer copy knew is gone with it.
+    let queued = campaign.ledger.of(&person.name, Promise::Queued);
+    let lost: Vec<_> = queued.difference(&backup.promised).cloned().collect();
+    campaign.ledger.excuse(lost);
+    campaign.ledger.recall(&person.name, backup.memory.clone());
 }
 
 /// A sender whose folder is gone once three messages are stored.
