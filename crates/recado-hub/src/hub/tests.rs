@@ -105,15 +105,20 @@ impl Story {
     }
 
     fn connect_from(&mut self, key: u8, address: IpAddr) -> SessionNumber {
+        self.connect_with(RemoteKey::from_bytes([key; 32]), address)
+    }
+
+    fn connect_with(&mut self, key: RemoteKey, address: IpAddr) -> SessionNumber {
         self.next += 1;
         let session = SessionNumber(self.next);
+        let first = key.as_bytes()[0];
         self.handle(Event::Connected {
             session,
-            key: RemoteKey::from_bytes([key; 32]),
+            key,
             address,
-            id: SessionId::from_bytes([key; 16]),
+            id: SessionId::from_bytes([first; 16]),
             connection: ConnectionId(self.next),
-            checks: checks(key),
+            checks: checks(first),
         });
         session
     }
@@ -289,8 +294,10 @@ fn a_class_gets_in_at_once_and_a_flood_of_names_does_not() {
     }
     let mut refused = 0;
     for extra in 0..200u8 {
-        let address = Ipv4Addr::LOCALHOST.into();
-        let session = story.connect_from(200 + extra % 50, address);
+        let mut key = [extra; 32];
+        key[31] = 255;
+        let key = RemoteKey::from_bytes(key);
+        let session = story.connect_with(key, Ipv4Addr::LOCALHOST.into());
         story.frame(session, hello(&format!("Extra{extra}")));
         if let [ServerFrame::Refused(refusal)] = story.sent(session).as_slice() {
             assert_eq!(refusal.code, RefusalCode::TooManyClaims);
