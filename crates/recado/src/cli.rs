@@ -76,6 +76,7 @@ pub(crate) enum Command {
     Doctor(Doctor),
     Demo(Demo),
     Trust(Trust),
+    Name(Names),
 }
 
 #[derive(Args, Debug)]
@@ -244,6 +245,32 @@ pub(crate) enum TrustCommand {
     Replace {
         #[arg(value_name = "HOST[:PORT]")]
         host: ServerAddress,
+    },
+}
+
+#[derive(Args, Debug)]
+#[command(
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
+pub(crate) struct Names {
+    #[command(subcommand)]
+    pub(crate) command: NameCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum NameCommand {
+    List,
+    Export {
+        #[arg(value_name = "NAME")]
+        name: String,
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    Import {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
     },
 }
 

@@ -9,6 +9,7 @@ mod decimal;
 mod demo;
 mod doctor;
 mod i18n;
+mod name;
 mod send;
 mod serve;
 mod terminal;
@@ -74,6 +75,7 @@ fn run(cli: Cli, language: Language) -> Exit {
             Command::Doctor(arguments) => doctor::run(&context, arguments).await,
             Command::Demo(arguments) => demo::run(&context, arguments).await,
             Command::Trust(arguments) => trust::run(&context, arguments).await,
+            Command::Name(arguments) => name::run(&context, arguments).await,
         }
     });
     // A thread that still waits for a line on standard input must not hold the program up.

@@ -15,6 +15,7 @@ mod hostile_peers;
 mod hostile_text;
 mod lossy;
 mod mail;
+mod moving;
 mod names;
 mod page;
 mod ports;
