@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 mod i18n;
 mod name;
+mod secret;
 mod send;
 mod serve;
 mod terminal;
@@ -18,8 +19,8 @@ mod wording;
 
 use std::process::ExitCode;
 
+use clap::CommandFactory;
 use clap::error::ErrorKind;
-use clap::{CommandFactory, FromArgMatches};
 
 use cli::{Cli, Command};
 use context::{Context, Exit};
@@ -36,7 +37,7 @@ fn main() -> ExitCode {
     let mut command = cli::localise(Cli::command(), language);
     let cli = command
         .try_get_matches_from_mut(argv::shield_negative_operands(arguments))
-        .and_then(|matches| Cli::from_arg_matches(&matches));
+        .and_then(|matches| Cli::from_matches(&matches));
     let cli = match cli {
         Ok(cli) => cli,
         Err(error) => {

@@ -1,25 +1,19 @@
 //! `recado name`: the names that a person has, and moving one to another machine.
 
-use std::io::{self, BufRead};
 use std::path::{Path, PathBuf};
 
 use recado_client::home::Home;
 use recado_client::names::{self, KnownName, MoveError, Passphrase, Standing};
 use recado_client::trust::TrustStore;
 use recado_proto::name::Name;
-use rpassword::ConfigBuilder;
-use tokio::signal::unix::{SignalKind, signal};
 use zeroize::Zeroizing;
 
 use crate::cli::{self, NameCommand};
 use crate::context::{Context, Exit};
-use crate::{terminal, wording};
+use crate::{secret, terminal, wording};
 
 /// Where a passphrase may stand. Never among the arguments, which everybody on the machine can read.
 const VARIABLE: &str = "RECADO_PASSPHRASE";
-
-/// The longest passphrase read from standard input; whoever pipes something else is told soon.
-const MAX_PASSPHRASE: u64 = 1024;
 
 /// Lists, exports or imports.
 pub(crate) async fn run(context: &Context, arguments: cli::Names) -> Exit {
@@ -211,75 +205,18 @@ enum Asking {
 
 /// The passphrase: from the variable, from the person, or a line of standard input.
 fn passphrase(context: &Context, asking: Asking) -> Result<Passphrase, Exit> {
-    let read = match std::env::var(VARIABLE) {
-        Ok(text) => Ok(Zeroizing::new(text)),
-        Err(_) if context.is_interactive() => ask(context, asking)?,
-        Err(_) => read_line(io::stdin().lock()),
-    };
-    let mut text = match read {
+    let given = std::env::var(VARIABLE).map(Zeroizing::new);
+    let is_asked = given.is_err() && context.is_interactive();
+    let mut text = match given {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(Exit::Interrupted),
-        Err(error) => {
-            let cause = error.to_string();
-            context.complain(&context.text("passphrase-unreadable", &[("cause", &cause)]));
-            return Err(Exit::Failed);
-        }
+        Err(_) => secret::take(context, "passphrase-prompt")?,
     };
+    if is_asked && asking == Asking::Twice && text != secret::take(context, "passphrase-again")? {
+        context.complain(&context.text("passphrase-differs", &[]));
+        return Err(Exit::WrongUse);
+    }
     Passphrase::new(std::mem::take(&mut *text)).ok_or_else(|| {
         context.complain(&context.text("passphrase-missing", &[("variable", VARIABLE)]));
         Exit::WrongUse
     })
-}
-
-/// Asks at the terminal, which does not show what is typed.
-fn ask(context: &Context, asking: Asking) -> Result<io::Result<Zeroizing<String>>, Exit> {
-    // With a listener, an interruption ends the question, and the terminal shows again what is typed.
-    let _listener = signal(SignalKind::interrupt());
-    let prompt = |id| {
-        let config = ConfigBuilder::new()
-            .input_file_path("/dev/stdin")
-            .output_file_path("/dev/stderr")
-            .build();
-        let prompt = format!("{} ", context.text(id, &[]));
-        rpassword::prompt_password_with_config(prompt, config).map(Zeroizing::new)
-    };
-    let first = prompt("passphrase-prompt");
-    if let (Asking::Twice, Ok(first)) = (asking, &first) {
-        match prompt("passphrase-again") {
-            Ok(second) if second == *first => {}
-            Ok(_) => {
-                context.complain(&context.text("passphrase-differs", &[]));
-                return Err(Exit::WrongUse);
-            }
-            Err(error) => return Ok(Err(error)),
-        }
-    }
-    Ok(first)
-}
-
-/// A line, without its end.
-fn read_line(input: impl BufRead) -> io::Result<Zeroizing<String>> {
-    let mut line = Zeroizing::new(String::with_capacity(MAX_PASSPHRASE as usize));
-    input.take(MAX_PASSPHRASE).read_line(&mut line)?;
-    let end = line.trim_end_matches(['\r', '\n']).len();
-    if end as u64 == MAX_PASSPHRASE {
-        return Err(io::ErrorKind::FileTooLarge.into());
-    }
-    line.truncate(end);
-    Ok(line)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_passphrase_is_one_line_of_standard_input() {
-        let cases = [("secret\n", "secret"), ("a b \r\nmore", "a b "), ("", "")];
-        for (input, expected) in cases {
-            assert_eq!(read_line(input.as_bytes()).unwrap().as_str(), expected);
-        }
-        assert!(read_line("x".repeat(2000).as_bytes()).is_err());
-        assert!(read_line(&b"\xff\n"[..]).is_err());
-    }
 }

@@ -7,6 +7,7 @@ error-language = there is no language "{ $lang }"; write --lang pt-BR or --lang 
 error-no-home = the folder for recado's data cannot be found; name one with --home DIR
 error-signals = the system does not deliver signals to recado
 error-stdout = nothing can be written to standard output
+error-secret = what was entered cannot be read ({ $cause })
 
 notice-last-server = Using { $server }, the server used last.
 
@@ -104,7 +105,6 @@ passphrase-prompt = Passphrase:
 passphrase-again = The same once more:
 passphrase-differs = the two are not the same; nothing was done
 passphrase-missing = a passphrase is needed: at a terminal recado asks for it; otherwise give it in { $variable } or as a line on standard input
-passphrase-unreadable = the passphrase cannot be read ({ $cause })
 
 ### Sessions
 
@@ -227,6 +227,8 @@ chat-ended-kicked = Whoever runs the server has ended this session.
 chat-ended-banned = Whoever runs the server has banned this name, key or address.
 chat-ended-protocol = The server ended the session: this program broke its protocol ({ $cause }). Are both of the same version?
 chat-json-name = --json needs --name NAME
+chat-ticket-prompt = Ticket (recado://HOST:PORT/SHA256-…/…):
+chat-not-a-ticket = this is neither a server's address nor a ticket ({ $cause })
 
 ### Send
 
@@ -359,13 +361,15 @@ help-serve-examples =
       recado serve
       recado serve --listen 192.168.1.20:8443 --data-dir /srv/recado
 help-chat = Talk: to everyone with /udp, to one person with /tcp
-help-chat-address = The address that a server showed: recado://HOST:PORT/SHA256-…
+help-chat-ticket = The ticket or address that you were given: recado://HOST:PORT/SHA256-…[/SECRET]; - reads it from standard input
 help-chat-name = Your name
 help-chat-plain = Line by line, without a full screen
 help-chat-json = One JSON object a line, for programs
 help-chat-ack = When a private message counts as received, with --json: auto (when it is written down) or manual (when the program says so)
 help-chat-history = Show the latest messages first
 help-chat-examples =
+    A ticket is better given in RECADO_TICKET, or on standard input: others on this machine see arguments.
+
     Examples:
       recado chat --name Alice
       recado chat recado://192.168.1.20:8443/SHA256-… --name Alice

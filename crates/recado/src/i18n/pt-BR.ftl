@@ -7,6 +7,7 @@ error-language = não há o idioma "{ $lang }"; escreva --lang pt-BR ou --lang e
 error-no-home = não foi possível encontrar a pasta de dados do recado; indique uma com --home PASTA
 error-signals = o sistema não entrega sinais ao recado
 error-stdout = não é possível escrever na saída padrão
+error-secret = o que foi digitado não pode ser lido ({ $cause })
 
 notice-last-server = Usando { $server }, o último servidor usado.
 
@@ -104,7 +105,6 @@ passphrase-prompt = Senha:
 passphrase-again = A mesma mais uma vez:
 passphrase-differs = as duas não são iguais; nada foi feito
 passphrase-missing = falta uma senha: em um terminal o recado pergunta por ela; fora dele, indique-a em { $variable } ou como uma linha na entrada padrão
-passphrase-unreadable = a senha não pode ser lida ({ $cause })
 
 ### Sessões
 
@@ -227,6 +227,8 @@ chat-ended-kicked = Quem administra o servidor terminou esta sessão.
 chat-ended-banned = Quem administra o servidor baniu este nome, esta chave ou este endereço.
 chat-ended-protocol = O servidor terminou a sessão: este programa não seguiu o protocolo ({ $cause }). Os dois são da mesma versão?
 chat-json-name = --json precisa de --name NOME
+chat-ticket-prompt = Convite (recado://HOST:PORTA/SHA256-…/…):
+chat-not-a-ticket = isto não é o endereço de um servidor nem um convite ({ $cause })
 
 ### Enviar
 
@@ -359,13 +361,15 @@ help-serve-examples =
       recado serve
       recado serve --listen 192.168.1.20:8443 --data-dir /srv/recado
 help-chat = Conversa: com todos por /udp, com uma pessoa por /tcp
-help-chat-address = O endereço que um servidor mostrou: recado://HOST:PORTA/SHA256-…
+help-chat-ticket = O convite ou endereço que você recebeu: recado://HOST:PORTA/SHA256-…[/SEGREDO]; - o lê da entrada padrão
 help-chat-name = Seu nome
 help-chat-plain = Linha por linha, sem tela cheia
 help-chat-json = Um objeto JSON por linha, para programas
 help-chat-ack = Quando uma mensagem privada conta como recebida, com --json: auto (quando é gravada) ou manual (quando o programa diz)
 help-chat-history = Mostra antes as últimas mensagens
 help-chat-examples =
+    É melhor indicar um convite em RECADO_TICKET, ou na entrada padrão: outros nesta máquina veem argumentos.
+
     Exemplos:
       recado chat --name Alice
       recado chat recado://192.168.1.20:8443/SHA256-… --name Alice

@@ -23,6 +23,7 @@ mod rough_link;
 mod schemathesis;
 mod serving;
 mod terminal;
+mod tickets;
 mod transcript;
 mod trust;
 mod wire;
