@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use recado_proto::fingerprint::{Fingerprint, FingerprintError};
+use recado_proto::ticket::TicketSecret;
 use thiserror::Error;
-use zeroize::Zeroizing;
 
 /// The ports that are tried together when none is given.
 pub const DEFAULT_PORTS: [u16; 2] = [443, 8443];
@@ -22,7 +22,7 @@ pub struct ServerAddress {
     host: String,
     port: Option<u16>,
     fingerprint: Option<Fingerprint>,
-    secret: Option<Secret>,
+    ticket: Option<TicketSecret>,
 }
 
 impl ServerAddress {
@@ -37,7 +37,7 @@ impl ServerAddress {
             host: parse_host(host)?,
             port,
             fingerprint: None,
-            secret: None,
+            ticket: None,
         })
     }
 
@@ -57,8 +57,8 @@ impl ServerAddress {
     }
 
     /// The secret, if the address was a ticket.
-    pub fn secret(&self) -> Option<&Secret> {
-        self.secret.as_ref()
+    pub fn ticket(&self) -> Option<&TicketSecret> {
+        self.ticket.as_ref()
     }
 
     /// The ports to try: the given one, or the default ones together.
@@ -120,25 +120,6 @@ impl FromStr for ServerAddress {
     }
 }
 
-/// What a ticket admits with: whoever knows it gets in, once.
-///
-/// Erased from memory when dropped; neither `Debug` nor any error shows it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Zeroizing<String>);
-
-impl Secret {
-    /// The secret's text, to be sent to the server that it belongs to and nowhere else.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
-
 /// Why a text is not a server's address. No variant carries a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AddressError {
@@ -196,9 +177,6 @@ pub enum AddressError {
 /// The longest host: a DNS name in text.
 const MAX_HOST: usize = 253;
 
-/// The longest secret taken from a ticket; those that servers make are far shorter.
-const MAX_SECRET: usize = 256;
-
 /// Writes host and port so that they read back: an IPv6 address in brackets.
 pub(crate) fn host_and_port(host: &str, port: u16) -> String {
     if host.contains(':') {
@@ -217,11 +195,7 @@ fn parse_recado(authority: &str, path: &str) -> Result<ServerAddress, AddressErr
     address.fingerprint = Some(fingerprint.parse().map_err(AddressError::Fingerprint)?);
     // A slash at the end, as some programs add to addresses, says nothing.
     if let Some(secret) = parts.next().filter(|part| !part.is_empty()) {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        if secret.len() > MAX_SECRET || !secret.bytes().all(allowed) {
-            return Err(AddressError::Secret);
-        }
-        address.secret = Some(Secret(Zeroizing::new(secret.to_owned())));
+        address.ticket = Some(secret.parse().map_err(|_| AddressError::Secret)?);
     }
     if parts.any(|part| !part.is_empty()) {
         return Err(AddressError::TooManyParts);
@@ -254,7 +228,7 @@ fn with_port(host: String, port: Option<u16>) -> Result<ServerAddress, AddressEr
         host,
         port,
         fingerprint: None,
-        secret: None,
+        ticket: None,
     })
 }
 
@@ -409,22 +383,28 @@ mod tests {
         let root = Fingerprint::from_spki(b"root");
         let pasted = parse(&format!("recado://192.168.1.20:8443/{}", root.to_url())).unwrap();
         assert_eq!(pasted.fingerprint(), Some(root));
-        assert!(pasted.secret().is_none());
+        assert!(pasted.ticket().is_none());
 
-        let ticket = format!("recado://192.168.1.20:8443/{}/s3cret-_", root.to_url());
+        let secret = TicketSecret::from_bytes([7; 16]);
+        let text = secret.to_url();
+        let ticket = format!("recado://192.168.1.20:8443/{}/{}", root.to_url(), *text);
         let ticket = parse(&ticket).unwrap();
-        assert_eq!(ticket.secret().unwrap().expose(), "s3cret-_");
-        assert!(!format!("{ticket:?} {ticket}").contains("s3cret"));
+        assert_eq!(ticket.ticket(), Some(&secret));
+        assert!(!format!("{ticket:?} {ticket}").contains(text.as_str()));
     }
 
     #[test]
     fn a_damaged_ticket_is_refused_without_showing_its_secret() {
         let root = Fingerprint::from_spki(b"root").to_url();
-        assert_eq!(
-            parse(&format!("recado://a:1/{root}/s3 cret")),
-            Err(AddressError::Secret)
-        );
-        let more = format!("recado://a:1/{root}/s3cret/x");
+        for damaged in [
+            "s3cret",
+            "BwcHBwcHBwcHBwcHBwcHB!",
+            "BwcHBwcHBwcHBwcHBwcHBwc",
+        ] {
+            let damaged = parse(&format!("recado://a:1/{root}/{damaged}"));
+            assert_eq!(damaged, Err(AddressError::Secret));
+        }
+        let more = format!("recado://a:1/{root}/BwcHBwcHBwcHBwcHBwcHBw/x");
         assert_eq!(parse(&more), Err(AddressError::TooManyParts));
         let without_scheme = parse(&format!("a:1/{root}/s3cret")).unwrap_err();
         assert!(!format!("{without_scheme:?} {without_scheme}").contains("s3cret"));

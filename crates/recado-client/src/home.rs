@@ -5,7 +5,7 @@
 //! ├─ known_servers.json               which root is remembered for which server
 //! ├─ known_servers.lock               held while that file or the folders below are rearranged
 //! └─ servers/SHA256-…/identities/N/   N: a name's folded form, escaped for file systems
-//!    ├─ key                           the identity key
+//!    ├─ key                           the identity key; `key.retired` once it was moved to another machine
 //!    └─ lock                          held while a process uses the identity
 //! ```
 
@@ -215,6 +215,18 @@ pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), HomeError> {
         })
 }
 
+/// Removes a file, if it is there, and makes that durable.
+pub(crate) fn remove(path: &Path) -> Result<(), HomeError> {
+    let removed = match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed.and_then(|()| sync_parent(path)),
+    };
+    removed.map_err(|source| HomeError::Unwritable {
+        path: path.to_owned(),
+        source,
+    })
+}
+
 /// Copies a folder of ours whole: through a temporary folder beside the target, so that the target
 /// is never found half-copied. Lock files are not copied: they belong to their place.
 pub(crate) fn copy_folder(from: &Path, to: &Path) -> Result<(), HomeError> {
@@ -279,7 +291,7 @@ fn private_options() -> OpenOptions {
 }
 
 /// Makes a rename durable: on Unix a name belongs to its folder, not to the file.
-fn sync_parent(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     if let Some(parent) = path.parent() {
         File::open(parent)?.sync_all()?;

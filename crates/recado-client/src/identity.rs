@@ -45,8 +45,16 @@ impl Identity {
         let _quiet = home.lock_shared()?;
         let folder = home.identity(root, name);
         home::create_folder(&folder)?;
-        let lock = lock(&folder.join(LOCK_FILE), name)?;
-        let (key, is_new) = load_or_create(folder.join(KEY_FILE))?;
+        let lock = lock(&folder, name)?;
+        let (key, is_new) = match read_key(&folder)? {
+            Some(key) => (key, false),
+            None if is_retired(&folder) => {
+                return Err(IdentityError::Retired {
+                    name: name.to_owned(),
+                });
+            }
+            None => (create_key(&folder)?, true),
+        };
         let resolver = Arc::new(SingleCertAndKey::from(certify(&key)?));
         Ok(Self {
             name: name.to_owned(),
@@ -211,6 +219,14 @@ pub enum IdentityError {
         /// The name, in its folded form.
         name: String,
     },
+    /// It was moved to another machine. Were two machines to use it, each would take messages from the other.
+    #[error(
+        "the identity {name:?} was moved to another machine; import its file to use it here again, or use another name with --name"
+    )]
+    Retired {
+        /// The name, in its folded form.
+        name: String,
+    },
     /// The key file holds something else. It is left as it is: the key may be recovered from it.
     #[error("the identity key {} is damaged: {fault}; restore it from a copy, or move its folder away to begin again with a new key", .path.display())]
     Damaged {
@@ -242,6 +258,8 @@ pub enum KeyFault {
 }
 
 const KEY_FILE: &str = "key";
+/// What the key file of an identity is called once it was moved to another machine.
+const RETIRED_FILE: &str = "key.retired";
 /// The lock beside a key; its presence means nothing, only that a process holds it.
 const LOCK_FILE: &str = "lock";
 
@@ -250,18 +268,15 @@ const FORMAT: &str = "recado-identity-key";
 const VERSION: &str = "1";
 
 /// Takes the lock of one identity, without waiting.
-fn lock(path: &Path, name: &str) -> Result<File, IdentityError> {
-    let file = home::open_lock(path)?;
+pub(crate) fn lock(folder: &Path, name: &str) -> Result<File, IdentityError> {
+    let path = folder.join(LOCK_FILE);
+    let file = home::open_lock(&path)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(IdentityError::InUse {
             name: name.to_owned(),
         }),
-        Err(TryLockError::Error(source)) => Err(HomeError::Unwritable {
-            path: path.to_owned(),
-            source,
-        }
-        .into()),
+        Err(TryLockError::Error(source)) => Err(HomeError::Unwritable { path, source }.into()),
     }
 }
 
@@ -284,31 +299,68 @@ pub(crate) fn lock_all(home: &Home, root: &Fingerprint) -> Result<Vec<String>, I
     let mut names = Vec::new();
     for entry in home::entries(&home.identities(root))? {
         let name = home::unescape(&entry.file_name().to_string_lossy());
-        let path = entry.path().join(LOCK_FILE);
-        if path.exists() {
-            drop(lock(&path, &name)?);
+        if entry.path().join(LOCK_FILE).exists() {
+            drop(lock(&entry.path(), &name)?);
         }
         names.push(name);
     }
     Ok(names)
 }
 
-/// The content of the key file in an identity's folder, if there is one, to be compared.
+/// The content of the key file in an identity's folder, retired or not, if there is one, to be compared.
 pub(crate) fn read_key_file(folder: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, HomeError> {
-    Ok(home::read(&folder.join(KEY_FILE))?.map(Zeroizing::new))
+    for file in [KEY_FILE, RETIRED_FILE] {
+        if let Some(content) = home::read(&folder.join(file))? {
+            return Ok(Some(Zeroizing::new(content)));
+        }
+    }
+    Ok(None)
 }
 
-/// The key, and whether it is new.
-fn load_or_create(path: PathBuf) -> Result<(IdentityKey, bool), IdentityError> {
-    if let Some(content) = home::read(&path)?.map(Zeroizing::new) {
-        let key = decode(&content).map_err(|fault| IdentityError::Damaged { path, fault })?;
-        return Ok((key, false));
+/// Whether the identity in this folder was moved to another machine.
+pub(crate) fn is_retired(folder: &Path) -> bool {
+    !folder.join(KEY_FILE).exists() && folder.join(RETIRED_FILE).exists()
+}
+
+/// Whether a process holds the lock of the identity in this folder. With the home's exclusive lock nobody begins to
+/// hold it meanwhile.
+pub(crate) fn is_in_use(folder: &Path, name: &str) -> Result<bool, IdentityError> {
+    if !folder.join(LOCK_FILE).exists() {
+        return Ok(false);
     }
+    match lock(folder, name) {
+        Ok(_) => Ok(false),
+        Err(IdentityError::InUse { .. }) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// Keeps the key for the day it comes back, where no session finds it. Durable at once.
+pub(crate) fn retire(folder: &Path) -> Result<(), HomeError> {
+    home::rename(&folder.join(KEY_FILE), &folder.join(RETIRED_FILE))
+}
+
+/// Writes a key file that came from elsewhere; with it the identity is no longer retired.
+pub(crate) fn write_key_file(folder: &Path, content: &[u8]) -> Result<(), HomeError> {
+    home::write_atomically(&folder.join(KEY_FILE), content)?;
+    home::remove(&folder.join(RETIRED_FILE))
+}
+
+fn read_key(folder: &Path) -> Result<Option<IdentityKey>, IdentityError> {
+    let path = folder.join(KEY_FILE);
+    let Some(content) = home::read(&path)?.map(Zeroizing::new) else {
+        return Ok(None);
+    };
+    let key = decode(&content).map_err(|fault| IdentityError::Damaged { path, fault })?;
+    Ok(Some(key))
+}
+
+fn create_key(folder: &Path) -> Result<IdentityKey, IdentityError> {
     let mut seed = Zeroizing::new([0u8; 32]);
     rand::fill(seed.as_mut_slice()).map_err(|_| SigningError)?;
     let key = IdentityKey::from_seed(&seed)?;
-    home::write_atomically(&path, encode(&seed, &key).as_bytes())?;
-    Ok((key, true))
+    home::write_atomically(&folder.join(KEY_FILE), encode(&seed, &key).as_bytes())?;
+    Ok(key)
 }
 
 /// A key file: three lines of text, `recado-identity-key 1`, `private …`, `public …` (base64url).
@@ -326,7 +378,8 @@ fn encode(seed: &[u8; 32], key: &IdentityKey) -> Zeroizing<String> {
     text
 }
 
-fn decode(content: &[u8]) -> Result<IdentityKey, KeyFault> {
+/// The key that a key file's content stands for.
+pub(crate) fn decode(content: &[u8]) -> Result<IdentityKey, KeyFault> {
     let text = std::str::from_utf8(content).map_err(|_| KeyFault::Format)?;
     let mut lines = text.lines();
     let version = lines

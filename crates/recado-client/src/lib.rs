@@ -11,6 +11,7 @@ pub mod history;
 pub mod home;
 pub mod https;
 pub mod identity;
+pub mod names;
 pub mod session;
 pub mod trust;
 

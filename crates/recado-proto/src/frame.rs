@@ -6,10 +6,9 @@ mod private;
 use prost::Message;
 
 use crate::framing::{FrameTooLong, encode_frame};
-use crate::id::{
-    ConnectionId, LogId, MessageId, RemoteKey, SessionId, Signature, TicketSecret, WrongLength,
-};
+use crate::id::{ConnectionId, LogId, MessageId, RemoteKey, SessionId, Signature, WrongLength};
 use crate::limits::{MAX_HISTORY, MAX_PEOPLE_PER_FRAME, MAX_RANGES, MAX_SOFTWARE, MAX_TEXT};
+use crate::ticket::TicketSecret;
 use crate::wire;
 
 pub use private::{

@@ -80,11 +80,6 @@ id!(
     16
 );
 id!(
-    /// The secret of a ticket; drawn by the server. What it keeps is a hash.
-    TicketSecret,
-    16
-);
-id!(
     /// Names a session in the context of its datagram keys; drawn by the server.
     SessionId,
     16

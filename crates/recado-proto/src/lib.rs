@@ -22,6 +22,7 @@ pub mod id;
 pub mod limits;
 pub mod name;
 pub mod text;
+pub mod ticket;
 
 /// The protobuf messages, as generated from `proto/recado/v1`.
 #[expect(missing_docs, reason = "documented in the .proto files")]

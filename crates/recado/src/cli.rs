@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
-use clap::{Arg, ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 use recado_client::address::ServerAddress;
 use recado_proto::fingerprint::Fingerprint;
 use recado_server::Listen;
@@ -29,10 +31,36 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+impl Cli {
+    /// Reads what was typed and what the environment says. A server that was typed counts before a ticket of the
+    /// environment.
+    pub(crate) fn from_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut cli = Self::from_arg_matches(matches)?;
+        if let (Command::Chat(chat), Some((_, given))) = (&mut cli.command, matches.subcommand()) {
+            let is_typed = |id| given.value_source(id) == Some(ValueSource::CommandLine);
+            match (is_typed("server"), is_typed("ticket")) {
+                (true, true) => {
+                    let text = "TICKET and --server both name a server; leave one of them out\n";
+                    return Err(clap::Error::raw(ErrorKind::ArgumentConflict, text));
+                }
+                (true, false) => chat.ticket = None,
+                (false, _) => {}
+            }
+        }
+        Ok(cli)
+    }
+}
+
 /// What every command takes.
 #[derive(Args, Debug, Clone)]
 pub(crate) struct Common {
-    #[arg(long, global = true, env = "RECADO_SERVER", value_name = "HOST[:PORT]")]
+    #[arg(
+        long,
+        global = true,
+        env = "RECADO_SERVER",
+        hide_env_values = true,
+        value_name = "HOST[:PORT]"
+    )]
     pub(crate) server: Option<ServerAddress>,
     #[arg(long, global = true, env = "RECADO_LANG", value_name = "pt-BR|en")]
     pub(crate) lang: Option<String>,
@@ -76,6 +104,7 @@ pub(crate) enum Command {
     Doctor(Doctor),
     Demo(Demo),
     Trust(Trust),
+    Name(Names),
 }
 
 #[derive(Args, Debug)]
@@ -154,8 +183,9 @@ pub(crate) enum LogFormat {
 
 #[derive(Args, Debug)]
 pub(crate) struct Chat {
-    #[arg(value_name = "ADDRESS", conflicts_with = "server")]
-    pub(crate) address: Option<ServerAddress>,
+    /// Not parsed here: what clap says of a bad value shows it.
+    #[arg(value_name = "TICKET", env = "RECADO_TICKET", hide_env_values = true)]
+    pub(crate) ticket: Option<String>,
     #[arg(long, env = "RECADO_NAME", value_name = "NAME")]
     pub(crate) name: Option<String>,
     #[arg(long, env = "RECADO_PLAIN", conflicts_with = "json", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
@@ -267,6 +297,32 @@ pub(crate) enum TrustCommand {
     Replace {
         #[arg(value_name = "HOST[:PORT]")]
         host: ServerAddress,
+    },
+}
+
+#[derive(Args, Debug)]
+#[command(
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
+pub(crate) struct Names {
+    #[command(subcommand)]
+    pub(crate) command: NameCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum NameCommand {
+    List,
+    Export {
+        #[arg(value_name = "NAME")]
+        name: String,
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    Import {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
     },
 }
 

@@ -8,6 +8,7 @@ use etcetera::BaseStrategy;
 use recado_client::address::ServerAddress;
 use recado_client::home::Home;
 use recado_client::trust::{FirstUse, Notice, Question, TrustStore, Trusted, decide};
+use recado_proto::ticket::TicketSecret;
 
 use crate::cli::{Color, Common};
 use crate::i18n::Language;
@@ -135,6 +136,11 @@ impl Context {
             self.complain(&wording::home(self.language, &error));
             Exit::Failed
         })
+    }
+
+    /// What admits a new name, if the server was given by a ticket.
+    pub(crate) fn ticket(&self) -> Option<TicketSecret> {
+        self.common.server.as_ref()?.ticket().cloned()
     }
 
     /// The server to use: as given, or the last one used, or this machine.

@@ -9,6 +9,8 @@ mod decimal;
 mod demo;
 mod doctor;
 mod i18n;
+mod name;
+mod secret;
 mod send;
 mod serve;
 mod terminal;
@@ -17,8 +19,8 @@ mod wording;
 
 use std::process::ExitCode;
 
+use clap::CommandFactory;
 use clap::error::ErrorKind;
-use clap::{CommandFactory, FromArgMatches};
 
 use cli::{Cli, Command};
 use context::{Context, Exit};
@@ -35,7 +37,7 @@ fn main() -> ExitCode {
     let mut command = cli::localise(Cli::command(), language);
     let cli = command
         .try_get_matches_from_mut(argv::shield_negative_operands(arguments))
-        .and_then(|matches| Cli::from_arg_matches(&matches));
+        .and_then(|matches| Cli::from_matches(&matches));
     let cli = match cli {
         Ok(cli) => cli,
         Err(error) => {
@@ -74,6 +76,7 @@ fn run(cli: Cli, language: Language) -> Exit {
             Command::Doctor(arguments) => doctor::run(&context, arguments).await,
             Command::Demo(arguments) => demo::run(&context, arguments).await,
             Command::Trust(arguments) => trust::run(&context, arguments).await,
+            Command::Name(arguments) => name::run(&context, arguments).await,
         }
     });
     // A thread that still waits for a line on standard input must not hold the program up.

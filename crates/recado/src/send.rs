@@ -244,6 +244,7 @@ impl Sending<'_> {
             identity,
             name: self.name.as_str().to_owned(),
             incoming: IncomingMail::Left,
+            ticket: self.context.ticket(),
         });
         match opened.await {
             Ok(session) => Ok(Some(session)),

@@ -219,6 +219,7 @@ pub(crate) fn home(language: Language, error: &HomeError) -> String {
 pub(crate) fn identity(language: Language, error: &IdentityError) -> String {
     match error {
         IdentityError::InUse { name } => language.text("identity-in-use", &[("name", name)]),
+        IdentityError::Retired { name } => language.text("identity-retired", &[("name", name)]),
         IdentityError::Damaged { path, .. } => {
             language.text("identity-damaged", &[("path", &path.display().to_string())])
         }

@@ -14,7 +14,7 @@ use super::{HistoryError, Outgoing, Standing, outbox};
 use crate::home;
 
 /// The database beside an identity's key.
-const FILE: &str = "history.db";
+pub(crate) const FILE: &str = "history.db";
 
 /// Numbered from 1; frozen once released.
 const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];

@@ -7,19 +7,19 @@ use std::time::Duration;
 
 use recado_proto::PROTOCOL_VERSION;
 use recado_proto::datagram::{EXPORTER_LABEL, EXPORTER_LENGTH, SessionSecret, exporter_context};
-use recado_proto::frame::{ClientFrame, Hello, Malformed, ServerFrame, Welcome};
+use recado_proto::frame::{ClientFrame, Hello, Malformed, RefusalCode, ServerFrame, Welcome};
 use recado_proto::framing::FrameSplitter;
 use recado_proto::id::{RemoteKey, SessionId};
 use recado_proto::limits::MAX_DATAGRAM;
+use recado_proto::ticket::TicketSecret;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
+use zeroize::Zeroizing;
 
-use super::SessionError;
+use super::{SessionConfig, SessionError};
 use crate::connect::{Alpn, Connection, connect};
-use crate::identity::Identity;
-use crate::trust::Trusted;
 
 /// How long the server may take to answer Hello: a commit on a slow disk, with a class before it.
 const WELCOME_TIME: Duration = Duration::from_secs(30);
@@ -64,31 +64,39 @@ pub(super) enum Happening {
 }
 
 impl Line {
-    /// Connects, proves the identity, and asks for the name.
-    pub(super) async fn open(
-        trusted: &Trusted,
-        identity: &Identity,
-        name: &str,
+    /// Connects, proves the identity, and asks for the name: with the ticket only if the server does not give it else,
+    /// so that a ticket is neither shown nor used up where none is needed.
+    pub(super) async fn open(config: &SessionConfig) -> Result<Welcomed, SessionError> {
+        let mut opened = Self::open_with(config, None).await;
+        if let (Err(SessionError::Refused(refused)), Some(ticket)) = (&opened, &config.ticket)
+            && refused.code == RefusalCode::Registration
+        {
+            opened = Self::open_with(config, Some(ticket.clone())).await;
+        }
+        if let Err(SessionError::Refused(_)) = opened {
+            config.identity.refused();
+        }
+        opened
+    }
+
+    async fn open_with(
+        config: &SessionConfig,
+        ticket: Option<TicketSecret>,
     ) -> Result<Welcomed, SessionError> {
-        let connection = connect(trusted, Alpn::Chat, Some(identity)).await?;
+        let identity = &config.identity;
+        let connection = connect(&config.trusted, Alpn::Chat, Some(identity)).await?;
         let Connection { mut stream, peer } = connection;
         let mut incoming = Incoming::default();
         let hello = ClientFrame::Hello(Hello {
             version_min: PROTOCOL_VERSION,
             version_max: PROTOCOL_VERSION,
-            name: name.to_owned(),
+            name: config.name.clone(),
             software: concat!("recado ", env!("CARGO_PKG_VERSION")).to_owned(),
-            ticket: None,
+            ticket,
         });
         let welcome = timeout(WELCOME_TIME, greet(&mut stream, &mut incoming, hello));
         let welcome = match welcome.await {
-            Ok(Ok(welcome)) => welcome,
-            Ok(Err(error)) => {
-                if let SessionError::Refused(_) = error {
-                    identity.refused();
-                }
-                return Err(error);
-            }
+            Ok(welcome) => welcome?,
             Err(_) => return Err(SessionError::Lost(io::ErrorKind::TimedOut.into())),
         };
         let key = RemoteKey::from_bytes(identity.public_key());
@@ -210,7 +218,8 @@ async fn greet(
     incoming: &mut Incoming,
     hello: ClientFrame,
 ) -> Result<Welcome, SessionError> {
-    let mut bytes = Vec::new();
+    // It may hold a ticket.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(1024));
     hello.encode(&mut bytes)?;
     let written = async {
         stream.write_all(&bytes).await?;

@@ -14,6 +14,7 @@ use recado_engine::{Command, CommandError, Event, WelcomeError};
 use recado_proto::frame::{ClosingCode, Malformed, Refused};
 use recado_proto::framing::FrameTooLong;
 use recado_proto::id::MessageId;
+use recado_proto::ticket::TicketSecret;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -40,6 +41,9 @@ pub struct SessionConfig {
     pub name: String,
     /// Which private messages it takes.
     pub incoming: IncomingMail,
+    /// Admits the name, if it is new and the server gives it only so. It goes to this server alone, and only when
+    /// asked for.
+    pub ticket: Option<TicketSecret>,
 }
 
 /// Which private messages a session takes.
@@ -172,7 +176,7 @@ impl Session {
     /// [`SessionError`]; the connection is closed.
     pub async fn open(config: SessionConfig) -> Result<Self, SessionError> {
         let database = Database::open(config.identity.folder())?;
-        let welcomed = Line::open(&config.trusted, &config.identity, &config.name).await?;
+        let welcomed = Line::open(&config).await?;
         let (requests, request_queue) = mpsc::channel(REQUEST_QUEUE);
         let (update_queue, updates) = mpsc::channel(UPDATE_QUEUE);
         let (task, history) = Task::new(Arc::new(config), database, welcomed).await?;

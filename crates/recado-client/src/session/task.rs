@@ -314,9 +314,7 @@ impl Task {
             }
             Step::Time => {
                 let config = self.config.clone();
-                self.road = Road::Opening(tokio::spawn(async move {
-                    Line::open(&config.trusted, &config.identity, &config.name).await
-                }));
+                self.road = Road::Opening(tokio::spawn(async move { Line::open(&config).await }));
             }
             Step::Opened(opened) => match *opened {
                 Ok(welcomed) => self.begin(welcomed).map_err(End::Error)?,

@@ -41,7 +41,7 @@ fn every_client_frame_goes_there_and_back() {
         version_max: 2,
         name: "Conceição".into(),
         software: "recado 0.1.0".into(),
-        ticket: Some(TicketSecret::from_bytes([9; 16])),
+        ticket: Some(crate::ticket::TicketSecret::from_bytes([9; 16])),
     }));
     client_round_trip(ClientFrame::DatagramConfirm(vec![3; 16]));
     for key in [None, Some(RemoteKey::from_bytes([7; 32]))] {

@@ -8,23 +8,28 @@ mod talk;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use recado_client::address::AddressError;
 use recado_client::home::Home;
 use recado_client::identity::Identity;
 use recado_client::session::{IncomingMail, Session, SessionConfig, SessionError};
 use recado_client::trust::Trusted;
 use recado_proto::frame::{RefusalCode, Refused};
 use recado_proto::name::{Name, NameError};
+use zeroize::Zeroizing;
 
 use crate::cli;
 use crate::context::{Context, Exit};
 use crate::i18n::Language;
-use crate::{terminal, wording};
+use crate::{secret, terminal, wording};
 use input::{Input, Lines};
 use talk::{Opening, talk};
 
 /// Opens a chat, and runs it to its end.
 pub(crate) async fn run(context: &Context, arguments: cli::Chat) -> Exit {
-    let context = &with_address(context, arguments.address);
+    let context = &match with_ticket(context, arguments.ticket) {
+        Ok(context) => context,
+        Err(exit) => return exit,
+    };
     let home = match context.client_home() {
         Ok(home) => home,
         Err(exit) => return exit,
@@ -81,18 +86,26 @@ pub(crate) async fn run(context: &Context, arguments: cli::Chat) -> Exit {
     }
 }
 
-/// The context for an address given as an argument.
-fn with_address(
-    context: &Context,
-    address: Option<recado_client::address::ServerAddress>,
-) -> Context {
+/// The context for a ticket, or a server's address, that was given: as an argument, or, for `-`, as a secret.
+fn with_ticket(context: &Context, given: Option<String>) -> Result<Context, Exit> {
     let mut common = context.common.clone();
-    common.server = address.or(common.server);
-    Context {
+    let given = given.filter(|given| !given.is_empty()).map(Zeroizing::new);
+    if let Some(mut ticket) = given {
+        if *ticket == "-" {
+            ticket = secret::take(context, "chat-ticket-prompt")?;
+        }
+        let address = ticket.parse().map_err(|error: AddressError| {
+            let cause = error.to_string();
+            context.complain(&context.text("chat-not-a-ticket", &[("cause", &cause)]));
+            Exit::WrongUse
+        })?;
+        common.server = Some(address);
+    }
+    Ok(Context {
         language: context.language,
         common,
         home: context.home.clone(),
-    }
+    })
 }
 
 /// Asks for a name; a person may try another one if the server refuses it.
@@ -136,6 +149,7 @@ async fn open(
         identity,
         name: parsed.as_str().to_owned(),
         incoming,
+        ticket: context.ticket(),
     });
     opened.await.map_err(|error| {
         let exit = Exit::from_code(error.exit_code());

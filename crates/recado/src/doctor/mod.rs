@@ -320,6 +320,7 @@ async fn open(home: &Home, trusted: &Trusted, name: &str) -> Result<Session, Ope
         name: name.to_owned(),
         // What comes meanwhile waits for the person's own session.
         incoming: IncomingMail::Left,
+        ticket: None,
     });
     opened.await.map_err(OpenError::Session)
 }

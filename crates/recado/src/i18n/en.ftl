@@ -7,6 +7,7 @@ error-language = there is no language "{ $lang }"; write --lang pt-BR or --lang 
 error-no-home = the folder for recado's data cannot be found; name one with --home DIR
 error-signals = the system does not deliver signals to recado
 error-stdout = nothing can be written to standard output
+error-secret = what was entered cannot be read ({ $cause })
 
 notice-last-server = Using { $server }, the server used last.
 
@@ -77,11 +78,33 @@ home-not-a-folder = { $path } is not a folder; move it away, or choose another f
 home-unwritable = { $path } cannot be written ({ $cause }); check its permissions and the free space, or choose another folder with --home
 home-unreadable = { $path } cannot be read ({ $cause }); check its permissions, or choose another folder with --home
 identity-in-use = another recado on this machine is using the name "{ $name }"; close it, or take another name with --name
+identity-retired = the name "{ $name }" was moved to another machine and is retired here; to use it here again: recado name import FILE. Or take another name with --name
 identity-damaged = the key { $path } is damaged; put it back from a copy, or move its folder away to begin again with a new key
 identity-crypto = the key of this identity cannot be used: { $cause }
 history-too-new = { $path } was written by a later version of recado; use that one
 history-failed = { $path } cannot be read or written ({ $cause }); check the disk, then start again. If the file is damaged, put it back from a copy
 history-thread = the thread that writes messages down has ended; start again
+
+### Names
+
+name-none = You have no name on any server yet.
+name-several = you have the name "{ $name }" on several servers: { $servers }; say which with --server
+name-not-here = there is no name "{ $name }" here (at that server, if you gave one); "recado name list" shows those there are
+name-exported = "{ $name }" at { $server } is in { $path } now, with its messages, and is retired on this machine. On the other machine: recado name import FILE. Whoever has the file and the passphrase is you; delete it there once it is imported.
+name-imported = "{ $name }" is here now: recado chat --server { $server } --name { $name }
+name-was-here = "{ $name }" is here already, and not retired; nothing was changed. Use it: recado chat --server { $server } --name { $name }
+name-import-conflict = { $server } is remembered here as { $fingerprint } and stays so; the imported name belongs to the server { $new }.
+name-another-key = another key has the name "{ $name }" at that server here, and is not overwritten; if it is not needed, move its folder { $path } away
+name-file-exists = { $path } exists already and is not overwritten; give another file
+name-file = { $path } cannot be read or written ({ $cause })
+name-wrong-passphrase = the passphrase does not open { $path }; try again (or the file was changed)
+name-foreign = { $path } is not a file that "recado name export" wrote
+name-damaged = { $path } is cut short or was changed; copy it again from where it was exported
+name-newer = { $path } was written by a newer recado; update this one
+passphrase-prompt = Passphrase:
+passphrase-again = The same once more:
+passphrase-differs = the two are not the same; nothing was done
+passphrase-missing = a passphrase is needed: at a terminal recado asks for it; otherwise give it in { $variable } or as a line on standard input
 
 ### Sessions
 
@@ -204,6 +227,8 @@ chat-ended-kicked = Whoever runs the server has ended this session.
 chat-ended-banned = Whoever runs the server has banned this name, key or address.
 chat-ended-protocol = The server ended the session: this program broke its protocol ({ $cause }). Are both of the same version?
 chat-json-name = --json needs --name NAME
+chat-ticket-prompt = Ticket (recado://HOST:PORT/SHA256-…/…):
+chat-not-a-ticket = this is neither a server's address nor a ticket ({ $cause })
 
 ### Send
 
@@ -342,13 +367,15 @@ help-serve-examples =
       recado serve
       recado serve --listen 192.168.1.20:8443 --data-dir /srv/recado
 help-chat = Talk: to everyone with /udp, to one person with /tcp
-help-chat-address = The address that a server showed: recado://HOST:PORT/SHA256-…
+help-chat-ticket = The ticket or address that you were given: recado://HOST:PORT/SHA256-…[/SECRET]; - reads it from standard input
 help-chat-name = Your name
 help-chat-plain = Line by line, without a full screen
 help-chat-json = One JSON object a line, for programs
 help-chat-ack = When a private message counts as received, with --json: auto (when it is written down) or manual (when the program says so)
 help-chat-history = Show the latest messages first
 help-chat-examples =
+    A ticket is better given in RECADO_TICKET, or on standard input: others on this machine see arguments.
+
     Examples:
       recado chat --name Alice
       recado chat recado://192.168.1.20:8443/SHA256-… --name Alice
@@ -398,3 +425,17 @@ help-trust-examples =
     Examples:
       recado trust list
       recado trust replace chat.example.org
+help-name = Your names on servers, and moving one to another machine
+help-name-list = List your names: server, name, key, and whether it is free, in use or retired
+help-name-export = Move a name, with its key and messages, into a file; it is retired here
+help-name-export-name = The name; with --server where several servers know you by it
+help-name-export-file = The file, which must not exist yet
+help-name-import = Take a name from a file
+help-name-import-file = The file
+help-name-examples =
+    The passphrase is asked for; or give it in RECADO_PASSPHRASE, or as a line on standard input.
+
+    Examples:
+      recado name list
+      recado name export Alice alice.age
+      recado name import alice.age

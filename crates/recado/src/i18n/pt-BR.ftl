@@ -7,6 +7,7 @@ error-language = não há o idioma "{ $lang }"; escreva --lang pt-BR ou --lang e
 error-no-home = não foi possível encontrar a pasta de dados do recado; indique uma com --home PASTA
 error-signals = o sistema não entrega sinais ao recado
 error-stdout = não é possível escrever na saída padrão
+error-secret = o que foi digitado não pode ser lido ({ $cause })
 
 notice-last-server = Usando { $server }, o último servidor usado.
 
@@ -77,11 +78,33 @@ home-not-a-folder = { $path } não é uma pasta; tire do lugar, ou escolha outra
 home-unwritable = não é possível escrever em { $path } ({ $cause }); confira as permissões e o espaço livre, ou escolha outra pasta com --home
 home-unreadable = não é possível ler { $path } ({ $cause }); confira as permissões, ou escolha outra pasta com --home
 identity-in-use = outro recado nesta máquina está usando o nome "{ $name }"; feche-o, ou use outro nome com --name
+identity-retired = o nome "{ $name }" foi levado a outra máquina e está aposentado aqui; para voltar a usá-lo aqui: recado name import ARQUIVO. Ou escolha outro nome com --name
 identity-damaged = a chave { $path } está danificada; restaure-a de uma cópia, ou tire a pasta dela do lugar para recomeçar com uma chave nova
 identity-crypto = a chave desta identidade não pode ser usada: { $cause }
 history-too-new = { $path } foi escrito por uma versão mais nova do recado; use essa
 history-failed = { $path } não pode ser lido ou escrito ({ $cause }); verifique o disco e comece de novo. Se o arquivo está danificado, restaure-o de uma cópia
 history-thread = o que grava as mensagens terminou; comece de novo
+
+### Nomes
+
+name-none = Você ainda não tem nome em nenhum servidor.
+name-several = você tem o nome "{ $name }" em vários servidores: { $servers }; diga qual com --server
+name-not-here = não há o nome "{ $name }" aqui (naquele servidor, se você indicou um); "recado name list" mostra os que há
+name-exported = "{ $name }" em { $server } está agora em { $path }, com suas mensagens, e foi aposentado nesta máquina. Na outra máquina: recado name import ARQUIVO. Quem tiver o arquivo e a senha será você; apague-o depois de importar.
+name-imported = "{ $name }" está aqui agora: recado chat --server { $server } --name { $name }
+name-was-here = "{ $name }" já está aqui, e não está aposentado; nada mudou. Use: recado chat --server { $server } --name { $name }
+name-import-conflict = { $server } é lembrado aqui como { $fingerprint } e continua assim; o nome importado é do servidor { $new }.
+name-another-key = outra chave já tem o nome "{ $name }" naquele servidor aqui, e não é substituída; se ela não faz falta, tire dali a pasta { $path }
+name-file-exists = { $path } já existe e não é substituído; indique outro arquivo
+name-file = { $path } não pode ser lido ou escrito ({ $cause })
+name-wrong-passphrase = a senha não abre { $path }; tente de novo (ou o arquivo foi alterado)
+name-foreign = { $path } não é um arquivo escrito por "recado name export"
+name-damaged = { $path } está incompleto ou foi alterado; copie-o de novo de onde foi exportado
+name-newer = { $path } foi escrito por um recado mais novo; atualize este
+passphrase-prompt = Senha:
+passphrase-again = A mesma mais uma vez:
+passphrase-differs = as duas não são iguais; nada foi feito
+passphrase-missing = falta uma senha: em um terminal o recado pergunta por ela; fora dele, indique-a em { $variable } ou como uma linha na entrada padrão
 
 ### Sessões
 
@@ -204,6 +227,8 @@ chat-ended-kicked = Quem administra o servidor terminou esta sessão.
 chat-ended-banned = Quem administra o servidor baniu este nome, esta chave ou este endereço.
 chat-ended-protocol = O servidor terminou a sessão: este programa não seguiu o protocolo ({ $cause }). Os dois são da mesma versão?
 chat-json-name = --json precisa de --name NOME
+chat-ticket-prompt = Convite (recado://HOST:PORTA/SHA256-…/…):
+chat-not-a-ticket = isto não é o endereço de um servidor nem um convite ({ $cause })
 
 ### Enviar
 
@@ -342,13 +367,15 @@ help-serve-examples =
       recado serve
       recado serve --listen 192.168.1.20:8443 --data-dir /srv/recado
 help-chat = Conversa: com todos por /udp, com uma pessoa por /tcp
-help-chat-address = O endereço que um servidor mostrou: recado://HOST:PORTA/SHA256-…
+help-chat-ticket = O convite ou endereço que você recebeu: recado://HOST:PORTA/SHA256-…[/SEGREDO]; - o lê da entrada padrão
 help-chat-name = Seu nome
 help-chat-plain = Linha por linha, sem tela cheia
 help-chat-json = Um objeto JSON por linha, para programas
 help-chat-ack = Quando uma mensagem privada conta como recebida, com --json: auto (quando é gravada) ou manual (quando o programa diz)
 help-chat-history = Mostra antes as últimas mensagens
 help-chat-examples =
+    É melhor indicar um convite em RECADO_TICKET, ou na entrada padrão: outros nesta máquina veem argumentos.
+
     Exemplos:
       recado chat --name Alice
       recado chat recado://192.168.1.20:8443/SHA256-… --name Alice
@@ -398,3 +425,17 @@ help-trust-examples =
     Exemplos:
       recado trust list
       recado trust replace chat.example.org
+help-name = Seus nomes em servidores, e como levar um a outra máquina
+help-name-list = Lista seus nomes: servidor, nome, chave, e se está livre (free), em uso (in-use) ou aposentado (retired)
+help-name-export = Leva um nome, com a chave e as mensagens, a um arquivo; ele é aposentado aqui
+help-name-export-name = O nome; com --server onde vários servidores conhecem você por ele
+help-name-export-file = O arquivo, que ainda não pode existir
+help-name-import = Traz um nome de um arquivo
+help-name-import-file = O arquivo
+help-name-examples =
+    A senha é perguntada; ou indique-a em RECADO_PASSPHRASE, ou como uma linha na entrada padrão.
+
+    Exemplos:
+      recado name list
+      recado name export Alice alice.age
+      recado name import alice.age

@@ -60,6 +60,7 @@ async fn hold(server: String, home: ClientHome) {
                 identity,
                 name,
                 incoming: IncomingMail::Taken,
+                ticket: None,
             });
             let mut session = opened.await.unwrap();
             let first = session.update().await;

@@ -165,6 +165,23 @@ fn a_person_confirms_a_replaced_key() {
 }
 
 #[test]
+fn a_person_is_asked_for_a_passphrase_twice() {
+    let (server, home) = (Server::start(), Home::new());
+    Person::join(&home, &server.address(), "Alice").quit();
+    let export = ["name", "export", "Alice", "alice.age", "--lang", "pt-BR"];
+    for (second, code) in [("outra", 2), ("uma senha", 0)] {
+        let mut asked = AtTerminal::spawn(&mut home.recado(&export));
+        asked.enter("uma senha");
+        asked.enter(second);
+        asked.screen.find("Senha:");
+        assert_eq!(asked.code(), Some(code), "{second:?}");
+    }
+    let mut import = AtTerminal::spawn(&mut home.recado(&["name", "import", "alice.age"]));
+    import.enter("uma senha");
+    assert_eq!(import.code(), Some(0));
+}
+
+#[test]
 fn a_terminal_that_is_closed_ends_the_chat() {
     let (server, home) = (Server::start(), Home::new());
     let b = Person::join(&home, &server.address(), "B");
