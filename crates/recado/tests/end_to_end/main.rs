@@ -24,4 +24,5 @@ mod serving;
 mod terminal;
 mod transcript;
 mod trust;
+mod vouching;
 mod wire;
