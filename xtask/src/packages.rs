@@ -18,7 +18,7 @@ struct SystemPackage {
 }
 
 /// All of them. A new one is one entry more.
-const PACKAGES: [SystemPackage; 11] = [
+const PACKAGES: [SystemPackage; 12] = [
     SystemPackage {
         what: "curl",
         package: "curl",
@@ -85,6 +85,12 @@ const PACKAGES: [SystemPackage; 11] = [
                 .all(|tool| runs_at_all(tool))
         },
         why: "certificates are asked of a CA",
+    },
+    SystemPackage {
+        what: "certutil",
+        package: "libnss3-tools",
+        is_here: || runs_at_all("certutil"),
+        why: "a root is put where browsers look for it",
     },
     SystemPackage {
         what: "chromium",

@@ -274,7 +274,7 @@ async fn flush(tls: &mut ClientConnection, tcp: &mut TcpStream) -> io::Result<()
 }
 
 /// Opens a TCP connection that neither delays small writes nor outlives its peer unnoticed.
-async fn open_tcp(address: SocketAddr, limits: &Limits) -> Result<TcpStream, Failure> {
+pub(crate) async fn open_tcp(address: SocketAddr, limits: &Limits) -> Result<TcpStream, Failure> {
     let tcp = match timeout(limits.connect, TcpStream::connect(address)).await {
         Err(_) => return Err(Failure::ConnectTimeout),
         Ok(Err(error)) => {
@@ -303,7 +303,7 @@ async fn open_tcp(address: SocketAddr, limits: &Limits) -> Result<TcpStream, Fai
 }
 
 /// The one cryptographic library, set up once.
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
     PROVIDER
         .get_or_init(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider()))

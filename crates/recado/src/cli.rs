@@ -73,6 +73,8 @@ pub(crate) struct Common {
         value_name = "SHA256:…"
     )]
     pub(crate) fingerprint: Option<Fingerprint>,
+    #[arg(long, global = true, env = "RECADO_CA", value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
     #[arg(long, global = true, env = "RECADO_ACCEPT_NEW", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
     pub(crate) accept_new: bool,
     #[arg(long, short, global = true, env = "RECADO_QUIET", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
@@ -312,6 +314,12 @@ pub(crate) enum TrustCommand {
     Replace {
         #[arg(value_name = "HOST[:PORT]")]
         host: ServerAddress,
+    },
+    Install {
+        #[arg(value_name = "HOST[:PORT]")]
+        host: ServerAddress,
+        #[arg(long, env = "RECADO_APPLY", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
+        apply: bool,
     },
 }
 

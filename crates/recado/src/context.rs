@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use etcetera::BaseStrategy;
 use recado_client::address::ServerAddress;
 use recado_client::home::Home;
-use recado_client::trust::{FirstUse, Notice, Question, TrustStore, Trusted, decide};
+use recado_client::trust::{
+    Authorities, FirstUse, Given, Notice, Question, TrustStore, Trusted, decide,
+};
 use recado_proto::ticket::TicketSecret;
 
 use crate::cli::{Color, Common};
@@ -165,6 +167,17 @@ impl Context {
         ServerAddress::new("localhost", None).map_err(|_| Exit::Failed)
     }
 
+    /// What is known of the server beside its address.
+    pub(crate) fn given(&self) -> Given {
+        Given {
+            fingerprint: self.common.fingerprint,
+            authorities: match &self.common.ca {
+                Some(path) => Authorities::File(path.clone()),
+                None => Authorities::Platform,
+            },
+        }
+    }
+
     /// Finds the server, and decides whether to trust it. Says why if not.
     pub(crate) async fn trusted(&self, home: &Home) -> Result<Trusted, Exit> {
         let store = TrustStore::new(home.clone());
@@ -177,7 +190,7 @@ impl Context {
         } else {
             FirstUse::Refuse
         };
-        let decided = decide(&store, &address, self.common.fingerprint, first_use).await;
+        let decided = decide(&store, &address, self.given(), first_use).await;
         let trusted = decided.map_err(|error| {
             self.complain(&wording::trust(self.language, &error));
             Exit::from_code(error.exit_code())
@@ -187,7 +200,9 @@ impl Context {
             // A clock that is wrong is said also to those who want quiet.
             match notice {
                 Notice::Dates(_) => terminal::tell(&text),
-                Notice::LoopbackAccepted { .. } | Notice::NewAccepted { .. } => self.notice(&text),
+                Notice::LoopbackAccepted { .. }
+                | Notice::NewAccepted { .. }
+                | Notice::Vouched { .. } => self.notice(&text),
             }
         }
         if let Ok(used) = ServerAddress::new(&trusted.host, Some(trusted.port))

@@ -9,6 +9,7 @@ mod decimal;
 mod demo;
 mod doctor;
 mod i18n;
+mod install;
 mod name;
 mod secret;
 mod send;

@@ -6,7 +6,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::cli::{self, TrustCommand};
 use crate::context::{Context, Exit};
-use crate::{terminal, wording};
+use crate::{install, terminal, wording};
 
 /// Lists, shows, forgets or replaces.
 pub(crate) async fn run(context: &Context, arguments: cli::Trust) -> Exit {
@@ -35,6 +35,9 @@ pub(crate) async fn run(context: &Context, arguments: cli::Trust) -> Exit {
             }
         }),
         TrustCommand::Replace { host } => return replace(context, &store, &host).await,
+        TrustCommand::Install { host, apply } => {
+            return install::run(context, &store, &host, apply).await;
+        }
     };
     finish(context, done)
 }

@@ -9,7 +9,8 @@ use recado_client::home::HomeError;
 use recado_client::identity::IdentityError;
 use recado_client::session::SessionError;
 use recado_client::trust::{
-    Attempt, CertificateFault, DateFault, Failure, Notice, StoreError, TrustError, Trusted,
+    Attempt, BadAuthorities, CertificateFault, DateFault, Failure, Notice, StoreError, TrustError,
+    Trusted,
 };
 use recado_proto::frame::{RefusalCode, Refused};
 use recado_proto::limits::MAX_TEXT;
@@ -71,6 +72,22 @@ pub(crate) fn trust(language: Language, error: &TrustError) -> String {
                 text.push_str(&language.text("trust-question-known", &[("servers", &known)]));
             }
             text
+        }
+        TrustError::Contradiction {
+            server,
+            vouched,
+            found,
+            ..
+        } => language.text(
+            "trust-contradiction",
+            &[
+                ("server", server),
+                ("vouched", &vouched.to_string()),
+                ("found", &found.to_string()),
+            ],
+        ),
+        TrustError::Authorities(BadAuthorities { path }) => {
+            language.text("trust-bad-ca", &[("path", &path.display().to_string())])
         }
         TrustError::Declined { server, .. } => {
             language.text("trust-declined", &[("server", server)])
@@ -153,6 +170,7 @@ pub(crate) fn trust_notice(language: Language, notice: &Notice, trusted: &Truste
     let (id, fingerprint) = match notice {
         Notice::LoopbackAccepted { fingerprint } => ("trust-accepted-loopback", fingerprint),
         Notice::NewAccepted { fingerprint } => ("trust-accepted-new", fingerprint),
+        Notice::Vouched { fingerprint } => ("trust-accepted-vouched", fingerprint),
         Notice::Dates(DateFault::Expired { not_after }) => {
             let date = date(*not_after);
             return language.text(

@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::store::{Pin, Reason, Rung, StoreError, TrustStore};
 use super::verifier::{CertificateFault, DateFault};
+use super::vouching::{Authorities, BadAuthorities, vouched_root};
 use crate::address::{DEFAULT_PORTS, ServerAddress, host_and_port};
 use crate::connect::{self, Limits};
 
@@ -63,8 +64,31 @@ pub enum Notice {
         /// Its root.
         fingerprint: Fingerprint,
     },
+    /// It was unknown, and is trusted and remembered because a CA vouches for it.
+    Vouched {
+        /// Its root.
+        fingerprint: Fingerprint,
+    },
     /// Its certificate is used outside its dates, by this machine's clock.
     Dates(DateFault),
+}
+
+/// What is given about a server beside its address.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// The root that it must have (`--fingerprint`).
+    pub fingerprint: Option<Fingerprint>,
+    /// Who may vouch for it if it is unknown (`--ca`).
+    pub authorities: Authorities,
+}
+
+impl From<Option<Fingerprint>> for Given {
+    fn from(fingerprint: Option<Fingerprint>) -> Self {
+        Self {
+            fingerprint,
+            authorities: Authorities::default(),
+        }
+    }
 }
 
 /// What to do about a server of which nothing is known.
@@ -249,6 +273,22 @@ pub enum TrustError {
         /// The servers already known by this root.
         known_as: Vec<String>,
     },
+    /// A CA vouches for another root at this address than the one that answered: wherever they part, someone is in
+    /// between.
+    #[error(
+        "who answers at {server} is not whom a certificate authority vouches for: vouched for is {vouched}, but {found} answered. Someone may be in between; nothing was sent"
+    )]
+    Contradiction {
+        /// The server.
+        server: String,
+        /// The root that is vouched for.
+        vouched: Fingerprint,
+        /// The root that it proved to hold.
+        found: Fingerprint,
+    },
+    /// The CAs that were given cannot be read.
+    #[error(transparent)]
+    Authorities(#[from] BadAuthorities),
     /// The person was asked and does not trust it.
     #[error("the server {server} with fingerprint {fingerprint} was not trusted")]
     Declined {
@@ -312,10 +352,11 @@ impl TrustError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Store(_) | Self::Tls(_) => 1,
-            Self::Conflict { .. } => 2,
+            Self::Conflict { .. } | Self::Authorities(_) => 2,
             Self::Unresolved { .. } | Self::Unreachable { .. } | Self::NotRecado { .. } => 3,
             Self::BadCertificate { .. }
             | Self::Unknown { .. }
+            | Self::Contradiction { .. }
             | Self::Declined { .. }
             | Self::Changed { .. }
             | Self::Mismatch { .. } => 4,
@@ -350,8 +391,8 @@ impl TrustError {
 /// Decides whether to trust the server at an address, and where to reach it.
 ///
 /// A root remembered for the address decides; then a given one, in the address or beside it, which
-/// is remembered once proven; and for an unknown server, `first_use`, unless the address is
-/// literally this machine. The server has proven the root when this returns, so the caller connects
+/// is remembered once proven; and for an unknown server, a CA that vouches for it, or `first_use`, unless
+/// the address is literally this machine. The server has proven the root when this returns, so the caller connects
 /// with [`crate::connect::connect`], which demands the same root again.
 ///
 /// Without a port, 443 and 8443 are tried together: one that proves a pin wins, else the first that
@@ -359,16 +400,17 @@ impl TrustError {
 pub async fn decide(
     store: &TrustStore,
     address: &ServerAddress,
-    given: Option<Fingerprint>,
+    given: impl Into<Given>,
     first_use: FirstUse,
 ) -> Result<Trusted, TrustError> {
+    let given = given.into();
     decide_within(store, address, given, first_use, &Limits::default()).await
 }
 
 pub(crate) async fn decide_within(
     store: &TrustStore,
     address: &ServerAddress,
-    given: Option<Fingerprint>,
+    given: Given,
     first_use: FirstUse,
     limits: &Limits,
 ) -> Result<Trusted, TrustError> {
@@ -381,12 +423,16 @@ async fn decide_among(
     lanes: impl Future<Output = Result<Vec<Lane>, TrustError>>,
     store: &TrustStore,
     address: &ServerAddress,
-    given: Option<Fingerprint>,
+    given: Given,
     first_use: FirstUse,
     limits: &Limits,
 ) -> Result<Trusted, TrustError> {
     let server = address.to_string();
-    let given = match (address.fingerprint(), given) {
+    let Given {
+        fingerprint,
+        authorities,
+    } = given;
+    let given = match (address.fingerprint(), fingerprint) {
         (Some(in_address), Some(given)) if in_address != given => {
             return Err(TrustError::Conflict {
                 server,
@@ -401,7 +447,8 @@ async fn decide_among(
 
     if expected.is_empty() {
         let seen = probe_any(lanes.await?, &server, limits).await?;
-        return first_meeting(store, address, seen, first_use).await;
+        let vouching = ask_authorities(&authorities, address, &seen, limits).await?;
+        return first_meeting(store, address, seen, vouching, first_use).await;
     }
     let seen = find_expected(lanes.await?, &server, &expected, limits).await?;
     let Some(seen) = seen.iter().find(|seen| expected.contains(&seen.root)) else {
@@ -528,19 +575,50 @@ fn unexpected(
     }
 }
 
+/// Whether a CA vouches for the typed name over ordinary HTTPS, and so for the root just seen. That it does not is
+/// no fault: most servers have none.
+async fn ask_authorities(
+    authorities: &Authorities,
+    address: &ServerAddress,
+    seen: &Seen,
+    limits: &Limits,
+) -> Result<bool, TrustError> {
+    let config = authorities.config()?;
+    // No CA vouches for this machine's own names.
+    if address.is_literal_loopback() && matches!(authorities, Authorities::Platform) {
+        return Ok(false);
+    }
+    let vouched = match config {
+        Ok(config) => vouched_root(config, address.host(), seen.address, limits).await,
+        Err(none) => Err(none),
+    };
+    match vouched {
+        Ok(root) if root == seen.root => Ok(true),
+        Ok(root) => Err(TrustError::Contradiction {
+            server: address.to_string(),
+            vouched: root,
+            found: seen.root,
+        }),
+        Err(why) => {
+            tracing::debug!(%why, cause = ?std::error::Error::source(&why), "no CA vouches for the server");
+            Ok(false)
+        }
+    }
+}
+
 /// The rungs for a server of which nothing is known.
-///
-/// This is where *vouched* belongs, before the question: a CA vouches for the typed name over
-/// ordinary HTTPS, and the root fetched there is the one just seen.
 async fn first_meeting(
     store: &TrustStore,
     address: &ServerAddress,
     seen: Seen,
+    is_vouched: bool,
     first_use: FirstUse,
 ) -> Result<Trusted, TrustError> {
     let fingerprint = seen.root;
     let only_looks = matches!(first_use, FirstUse::OnlyLook);
-    let (reason, notice) = if address.is_literal_loopback() {
+    let (reason, notice) = if is_vouched {
+        (Reason::Vouched, Some(Notice::Vouched { fingerprint }))
+    } else if address.is_literal_loopback() {
         (
             Reason::Loopback,
             Some(Notice::LoopbackAccepted { fingerprint }),

@@ -174,6 +174,16 @@ pub enum StoreError {
 }
 
 impl TrustStore {
+    /// Keeps a server's root certificate beside the identities that it is known by, for other programs, and gives
+    /// its path.
+    pub fn save_root(&self, root: &Fingerprint, pem: &str) -> Result<PathBuf, HomeError> {
+        let folder = self.home.server(root);
+        home::create_folder(&folder)?;
+        let path = folder.join("root.pem");
+        home::write_atomically(&path, pem.as_bytes())?;
+        Ok(path)
+    }
+
     /// The remembered servers of this folder.
     pub fn new(home: Home) -> Self {
         Self { home }

@@ -64,7 +64,7 @@ impl Examination<'_> {
         if !self.check_name(address).await {
             return;
         }
-        let given = self.context.common.fingerprint;
+        let given = self.context.given();
         let trusted = match decide(store, address, given, FirstUse::OnlyLook).await {
             Ok(trusted) => trusted,
             Err(error) => return self.untrusted(&error, address),

@@ -26,6 +26,13 @@ trust-question-known = You know this server already as { $servers }.
 trust-question-answer = Trust it and remember it? (y/N)
 trust-accepted-loopback = { $server } runs on this machine; it is trusted and remembered: { $fingerprint }
 trust-accepted-new = { $server } was unknown; it is trusted and remembered, as --accept-new says: { $fingerprint }
+trust-accepted-vouched = { $server } was unknown; a certificate authority vouches for it, so it is trusted and remembered: { $fingerprint }
+trust-contradiction =
+    WHO ANSWERS AT { $server } IS NOT WHOM A CERTIFICATE AUTHORITY VOUCHES FOR. Someone may be in between: nothing was sent.
+      vouched for: { $vouched }
+      answering:   { $found }
+    Ask whoever runs the server which fingerprint is right, and repeat with --fingerprint.
+trust-bad-ca = { $path } holds no CA certificate that can be used; name a PEM file that does, or leave --ca out
 trust-dates-expired = The certificate of { $server } ended on { $date }. Its key is the one that is remembered, so it is used all the same; check the clocks of this machine and of the server.
 trust-dates-early = The certificate of { $server } begins on { $date }. Its key is the one that is remembered, so it is used all the same; check the clocks of this machine and of the server.
 trust-conflict = the address of { $server } carries the fingerprint { $address }, but { $given } was given too; leave one of them out
@@ -69,6 +76,17 @@ trust-replace-question =
     It now shows:              { $new }
     Has whoever runs the server confirmed the new fingerprint? (y/N)
 trust-replace-unconfirmed = { $server } shows { $new } (remembered: { $old }). If whoever runs it confirms that: recado trust replace { $server } --fingerprint { $new }
+install-saved =
+    The root certificate of { $server } is in { $path }.
+    It can vouch for that server's own names and for private addresses, and for nothing else on the Internet.
+install-chromium = Chromium, Chrome, Edge and their like (certutil: Debian has it in libnss3-tools):
+install-firefox = A profile of Firefox:
+install-system = curl, and whatever else goes by the system's certificates:
+install-macos = Safari, Chrome and whatever else goes by the keychain:
+install-done = Done.
+install-failed = that did not work: { $cause }
+install-not-the-root = what the server gives as its root certificate is not that of the key which is remembered; tell whoever runs it
+
 store-damaged = { $path } is damaged ({ $detail }); put it back from a copy. If you move it away, every server will be asked about again
 store-newer = { $path } was written by a newer recado; use that one, or another folder with --home
 store-not-known = no server { $server } is known here; "recado trust list" shows those that are
@@ -340,6 +358,7 @@ help-server = The server: HOST, HOST:PORT, [IPv6]:PORT, https://… or recado://
 help-lang = The language: pt-BR or en
 help-home = The folder for recado's own data
 help-fingerprint = The fingerprint that the server must have
+help-ca = A CA, as a PEM file, that may vouch for an unknown server, in place of the system's
 help-accept-new = Trust an unknown server without asking
 help-quiet = Leave out prompts and notices
 help-color = When to use colour: auto, always or never
@@ -421,6 +440,9 @@ help-trust-forget = Forget a server, and the identities that it knows you by
 help-trust-forget-host = The server
 help-trust-replace = Accept a server's new key, and carry the identities over
 help-trust-replace-host = The server
+help-trust-install = Show what browsers need to accept a server's certificate
+help-trust-install-host = The server, which must be known
+help-trust-install-apply = Do it too, as far as it needs no superuser
 help-trust-examples =
     Examples:
       recado trust list

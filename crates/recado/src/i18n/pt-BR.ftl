@@ -26,6 +26,13 @@ trust-question-known = Você já conhece este servidor como { $servers }.
 trust-question-answer = Confiar nele e lembrar? (s/N)
 trust-accepted-loopback = { $server } está nesta máquina; passa a ser confiável e lembrado: { $fingerprint }
 trust-accepted-new = { $server } era desconhecido; passa a ser confiável e lembrado, como pede --accept-new: { $fingerprint }
+trust-accepted-vouched = { $server } era desconhecido; uma autoridade certificadora responde por ele, e por isso passa a ser confiável e lembrado: { $fingerprint }
+trust-contradiction =
+    QUEM RESPONDE EM { $server } NÃO É AQUELE POR QUEM UMA AUTORIDADE CERTIFICADORA RESPONDE. Pode haver alguém no meio: nada foi enviado.
+      garantido:  { $vouched }
+      respondeu:  { $found }
+    Pergunte a quem cuida do servidor qual impressão digital é a certa, e repita com --fingerprint.
+trust-bad-ca = { $path } não tem certificado de CA que sirva; indique um arquivo PEM que tenha, ou deixe --ca de fora
 trust-dates-expired = O certificado de { $server } terminou em { $date }. A chave é a que está lembrada, por isso ele é usado mesmo assim; confira os relógios desta máquina e do servidor.
 trust-dates-early = O certificado de { $server } começa em { $date }. A chave é a que está lembrada, por isso ele é usado mesmo assim; confira os relógios desta máquina e do servidor.
 trust-conflict = o endereço de { $server } traz a impressão digital { $address }, mas { $given } também foi indicada; deixe só uma
@@ -69,6 +76,17 @@ trust-replace-question =
     Agora ele mostra:        { $new }
     Quem administra o servidor confirmou a nova impressão digital? (s/N)
 trust-replace-unconfirmed = { $server } mostra { $new } (lembrada: { $old }). Se quem o administra confirmar: recado trust replace { $server } --fingerprint { $new }
+install-saved =
+    O certificado raiz de { $server } está em { $path }.
+    Ele pode responder pelos nomes daquele servidor e por endereços privados, e por nada mais na Internet.
+install-chromium = Chromium, Chrome, Edge e semelhantes (certutil: no Debian, está em libnss3-tools):
+install-firefox = Um perfil do Firefox:
+install-system = curl, e tudo que segue os certificados do sistema:
+install-macos = Safari, Chrome e tudo que segue as chaves do sistema:
+install-done = Feito.
+install-failed = isso não funcionou: { $cause }
+install-not-the-root = o que o servidor dá como certificado raiz não é o da chave que está lembrada; avise quem cuida dele
+
 store-damaged = { $path } está danificado ({ $detail }); restaure-o de uma cópia. Se você o tirar do lugar, cada servidor será perguntado de novo
 store-newer = { $path } foi escrito por um recado mais novo; use-o, ou outra pasta com --home
 store-not-known = nenhum servidor { $server } é conhecido aqui; "recado trust list" mostra os conhecidos
@@ -340,6 +358,7 @@ help-server = O servidor: HOST, HOST:PORTA, [IPv6]:PORTA, https://… ou recado:
 help-lang = O idioma: pt-BR ou en
 help-home = A pasta para os dados do recado
 help-fingerprint = A impressão digital que o servidor precisa ter
+help-ca = Uma CA, em um arquivo PEM, que pode responder por um servidor desconhecido, no lugar das do sistema
 help-accept-new = Confia em um servidor desconhecido sem perguntar
 help-quiet = Omite perguntas e avisos
 help-color = Quando usar cores: auto, always ou never
@@ -421,6 +440,9 @@ help-trust-forget = Esquece um servidor, e as identidades que ele conhece
 help-trust-forget-host = O servidor
 help-trust-replace = Aceita a chave nova de um servidor, e leva as identidades junto
 help-trust-replace-host = O servidor
+help-trust-install = Mostra o que os navegadores precisam para aceitar o certificado de um servidor
+help-trust-install-host = O servidor, que precisa ser conhecido
+help-trust-install-apply = Faz isso também, até onde não precisa do superusuário
 help-trust-examples =
     Exemplos:
       recado trust list

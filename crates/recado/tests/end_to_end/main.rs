@@ -28,4 +28,5 @@ mod terminal;
 mod tickets;
 mod transcript;
 mod trust;
+mod vouching;
 mod wire;

@@ -37,7 +37,15 @@ impl Alice {
             .collect();
         let lanes = std::future::ready(Ok(lanes));
         let limits = Limits::default();
-        decide_among(lanes, &self.store, &address, given, first_use, &limits).await
+        decide_among(
+            lanes,
+            &self.store,
+            &address,
+            given.into(),
+            first_use,
+            &limits,
+        )
+        .await
     }
 
     fn pins(&self) -> Vec<(String, Fingerprint, Reason)> {
@@ -470,7 +478,7 @@ async fn every_address_of_a_host_is_tried() {
         lanes,
         &alice.store,
         &address,
-        None,
+        Given::default(),
         FirstUse::AcceptNew,
         &limits,
     )
@@ -515,7 +523,7 @@ async fn what_answers_but_is_not_recado_is_named() {
         lanes,
         &alice.store,
         &address,
-        None,
+        Given::default(),
         FirstUse::AcceptNew,
         &limits,
     );

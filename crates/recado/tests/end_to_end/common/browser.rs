@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::{Home, Killed, PATIENCE, Server};
 
-/// A browser with one page. It trusts the server's root, and no other that its system does not.
+/// A browser with one page.
 pub(crate) struct Browser {
     commands: RefCell<File>,
     messages: Receiver<Value>,
@@ -30,21 +30,30 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// `None` where there is no Chromium.
+    /// One that trusts this server's root. `None` where there is no Chromium.
     pub(crate) fn open(server: &Server, language: &str) -> Option<Self> {
+        // The browser's switch wants the key's hash in base64: what a fingerprint is in base64url.
+        let fingerprint = server.ready.fingerprint.strip_prefix("SHA256:").unwrap();
+        let hash = STANDARD.encode(URL_SAFE_NO_PAD.decode(fingerprint).unwrap());
+        let trust = format!("--ignore-certificate-errors-spki-list={hash}");
+        Self::launch(Home::new(), server, language, &[&trust])
+    }
+
+    /// The browser of a person's, which trusts what was installed for it.
+    pub(crate) fn of(home: Home, server: &Server) -> Option<Self> {
+        Self::launch(home, server, "en", &[])
+    }
+
+    fn launch(home: Home, server: &Server, language: &str, switches: &[&str]) -> Option<Self> {
         Command::new("chromium")
             .arg("--version")
             .output()
             .ok()
             .filter(|output| output.status.success())?;
-        let home = Home::new();
         let [commands, messages] = ["commands", "messages"].map(|name| home.file(name));
         for pipe in [&commands, &messages] {
             mkfifo(pipe, Mode::S_IRWXU).unwrap();
         }
-        // The browser's switch wants the key's hash in base64: what a fingerprint is in base64url.
-        let fingerprint = server.ready.fingerprint.strip_prefix("SHA256:").unwrap();
-        let hash = STANDARD.encode(URL_SAFE_NO_PAD.decode(fingerprint).unwrap());
         let mut command = home.clean("sh");
         command
             .args(["-c", "exec chromium \"$@\" 3<commands 4>messages", "sh"])
@@ -58,7 +67,7 @@ impl Browser {
                 "--user-data-dir={}",
                 home.file("browser").display()
             ))
-            .arg(format!("--ignore-certificate-errors-spki-list={hash}"));
+            .args(switches);
         if nix::unistd::geteuid().is_root() {
             command.arg("--no-sandbox");
         }

@@ -3,6 +3,7 @@
 mod authority;
 mod browser;
 mod home;
+mod interceptor;
 mod lines;
 mod network;
 mod pebble;
@@ -20,6 +21,7 @@ use std::time::Duration;
 pub(crate) use authority::{Authority, Pair};
 pub(crate) use browser::Browser;
 pub(crate) use home::{Home, copy_folder};
+pub(crate) use interceptor::{Catch, Interceptor};
 pub(crate) use lines::{Lines, Transcript};
 pub(crate) use network::Network;
 pub(crate) use pebble::{Pebble, REFUSED, free_for_both};
