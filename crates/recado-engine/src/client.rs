@@ -8,7 +8,7 @@ use recado_proto::frame::{ClientFrame, Person, ServerFrame, Welcome};
 use recado_proto::id::StoreId;
 use recado_proto::name::NameKeys;
 
-use crate::engine::{self, Engine, MAX_HELD, WelcomeError};
+use crate::engine::{self, Engine, WelcomeError};
 use crate::event::{Command, CommandError, Event};
 use crate::lasting::{ClientConfig, Lasting};
 use crate::liveness::{Due, Liveness};
@@ -38,9 +38,6 @@ pub enum Output {
 pub struct Client {
     session: Session,
     mail: Mail,
-    /// What became of private messages before the first session was ready: a later one may still be the first.
-    held: VecDeque<Event>,
-    was_ready: bool,
     outputs: VecDeque<Output>,
 }
 
@@ -64,8 +61,6 @@ impl Client {
         Self {
             session: Session::Away(Box::new(lasting)),
             mail: Mail::new(state, manual),
-            held: VecDeque::new(),
-            was_ready: false,
             outputs: VecDeque::new(),
         }
     }
@@ -222,18 +217,6 @@ impl Client {
 
     /// What the shell is to do next.
     pub fn poll_output(&mut self) -> Option<Output> {
-        let output = self.next_output()?;
-        if let Output::Event(Event::Ready { .. }) = &output
-            && !self.was_ready
-        {
-            self.was_ready = true;
-            let held = std::mem::take(&mut self.held).into_iter().rev();
-            held.for_each(|event| self.outputs.push_front(Output::Event(event)));
-        }
-        Some(output)
-    }
-
-    fn next_output(&mut self) -> Option<Output> {
         loop {
             if let Some(output) = self.outputs.pop_front() {
                 return Some(output);
@@ -246,16 +229,11 @@ impl Client {
             match (self.mail.poll_output()?, &mut self.session) {
                 (mail::Output::Commit(writes), _) => return Some(Output::Commit(writes)),
                 (mail::Output::Restart(store), _) => return Some(Output::Restart(store)),
-                (mail::Output::Event(event), session) if !self.was_ready => {
-                    self.held.push_back(event);
-                    if let Session::Open(engine, _) = session
-                        && self.held.len() >= MAX_HELD
-                    {
-                        engine.hurry();
-                    }
-                }
                 // In order with the session's own, and not before it is ready.
                 (mail::Output::Event(event), Session::Open(engine, _)) => engine.emit(event),
+                (mail::Output::Event(event), Session::Away(lasting)) if !lasting.was_ready => {
+                    lasting.held.push(event);
+                }
                 (mail::Output::Event(event), _) => return Some(Output::Event(event)),
                 (mail::Output::Frame(frame), Session::Open(..)) => {
                     return Some(Output::Frame(frame));
@@ -297,5 +275,108 @@ impl From<engine::Output> for Output {
             engine::Output::Datagram(bytes) => Self::Datagram(bytes),
             engine::Output::Event(event) => Self::Event(event),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use recado_proto::PROTOCOL_VERSION;
+    use recado_proto::datagram::{EXPORTER_LENGTH, Side};
+    use recado_proto::fingerprint::Fingerprint;
+    use recado_proto::frame::{Envelope, IncomingLane, IncomingPrivate, Presence, Roster};
+    use recado_proto::id::{ConnectionId, LogId, MessageId, RemoteKey, SessionId, Signature};
+
+    use super::*;
+
+    fn client() -> Client {
+        let config = ClientConfig {
+            root: Fingerprint::from_bytes([1; 32]),
+            key: RemoteKey::from_bytes([2; 32]),
+            sign: Box::new(|_| Signature::from_bytes([0; 64])),
+            manual: false,
+            draw: Box::new(|| StoreId::from_bytes([3; 16])),
+        };
+        let state = MailState {
+            store: StoreId::from_bytes([4; 16]),
+            outgoing: Vec::new(),
+            incoming: Vec::new(),
+        };
+        Client::new(config, state)
+    }
+
+    fn connect(client: &mut Client, now: Duration) {
+        let secret = || SessionSecret::new([5; EXPORTER_LENGTH]);
+        let welcome = Welcome {
+            version: PROTOCOL_VERSION,
+            session: SessionId::from_bytes([6; 16]),
+            connection: ConnectionId(7),
+            datagram_check: secret().check(Side::Server).as_bytes().to_vec(),
+            name: "Alice".to_owned(),
+            log: LogId::from_bytes([8; 8]),
+            log_sequence: 0,
+        };
+        client.handle_welcome(now, welcome, secret()).unwrap();
+    }
+
+    fn bob() -> Person {
+        Person {
+            name: "Bob".to_owned(),
+            key: RemoteKey::from_bytes([9; 32]),
+        }
+    }
+
+    /// What is told, with every commit done.
+    fn told(client: &mut Client) -> Vec<&'static str> {
+        let mut told = Vec::new();
+        while let Some(output) = client.poll_output() {
+            match output {
+                Output::Commit(_) => client.handle_committed(&[true]),
+                Output::Event(Event::Ready { .. }) => told.push("ready"),
+                Output::Event(Event::Private { .. }) => told.push("private"),
+                Output::Event(Event::Presence { .. }) => told.push("presence"),
+                Output::Event(Event::Closed { .. }) => told.push("closed"),
+                _ => {}
+            }
+        }
+        told
+    }
+
+    #[test]
+    fn what_came_before_any_session_was_ready_is_told_in_order_behind_the_first_that_is() {
+        let (mut client, second) = (client(), Duration::from_secs(1));
+        connect(&mut client, second);
+        let (joined, left) = (vec![bob()], vec![]);
+        let came = ServerFrame::Presence(Presence { joined, left });
+        client.handle_frame(second, came);
+        client.handle_frame(
+            second,
+            ServerFrame::IncomingLane(IncomingLane {
+                lane: 1,
+                from: bob(),
+                store: StoreId::from_bytes([10; 16]),
+                settled: 0,
+            }),
+        );
+        client.handle_frame(
+            second,
+            ServerFrame::Private(IncomingPrivate {
+                lane: 1,
+                number: 1,
+                id: MessageId::from_bytes([11; 16]),
+                sent_at_ms: 0,
+                envelope: Envelope::Text("Olá".to_owned()).encode(),
+                dropped: None,
+            }),
+        );
+        assert_eq!(told(&mut client), [""; 0]);
+        client.handle_disconnected("gone");
+        assert_eq!(told(&mut client), ["closed"]);
+        connect(&mut client, 2 * second);
+        let (people, last) = (vec![], true);
+        let roster = ServerFrame::Roster(Roster { people, last });
+        client.handle_frame(2 * second, roster);
+        assert_eq!(told(&mut client), [""; 0]);
+        client.handle_timeout(4 * second);
+        assert_eq!(told(&mut client), ["ready", "presence", "private"]);
     }
 }

@@ -18,7 +18,7 @@ use crate::lasting::{FRAME_ECHO_TIME, GIVE_UP, Lasting};
 use crate::link::{Link, Step};
 
 /// Events that may be held back for [`Event::Ready`], which then comes at once.
-pub(crate) const MAX_HELD: usize = 4096;
+const MAX_HELD: usize = 4096;
 
 /// A welcome that cannot be accepted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -51,9 +51,6 @@ pub(crate) struct Engine {
     people: BTreeMap<String, Person>,
     roster_complete: bool,
     ready: bool,
-    /// Ready is not to wait for the link.
-    hurries: bool,
-    held: Vec<Event>,
     /// The server's log of global messages.
     log_id: LogId,
     /// Which of its numbers have come.
@@ -116,8 +113,6 @@ impl Engine {
             people: BTreeMap::new(),
             roster_complete: false,
             ready: false,
-            hurries: false,
-            held: Vec::new(),
             log_id: welcome.log,
             log,
             continues,
@@ -545,12 +540,6 @@ impl Engine {
         self.people.insert(person.name.clone(), person).is_none()
     }
 
-    /// Does not wait until it is known whether datagrams pass.
-    pub(crate) fn hurry(&mut self) {
-        self.hurries = true;
-        self.become_ready();
-    }
-
     /// Tells that the session is ready, once it is; and from then on how the link changes.
     fn become_ready(&mut self) {
         let link = self.link_state();
@@ -561,28 +550,32 @@ impl Engine {
             }
             return;
         }
-        let wait = !self.link.is_decided() && self.held.len() < MAX_HELD && !self.hurries;
+        let wait = !self.link.is_decided() && self.lasting.held.len() < MAX_HELD;
         if !self.roster_complete || wait {
             return;
         }
         self.ready = true;
+        self.lasting.was_ready = true;
         self.told = link;
         self.outputs.push_back(Output::Event(Event::Ready {
             name: self.name.clone(),
             link,
         }));
-        for event in std::mem::take(&mut self.held) {
+        for event in std::mem::take(&mut self.lasting.held) {
             self.emit(event);
         }
     }
 
-    /// The end of the session.
+    /// The end of the session. What is held for the first that is ready waits for the next.
     pub(crate) fn end(&mut self, code: Option<recado_proto::frame::ClosingCode>, detail: String) {
-        for event in std::mem::take(&mut self.held) {
-            self.outputs.push_back(Output::Event(event));
+        if self.lasting.was_ready {
+            self.ready = true;
+            for event in std::mem::take(&mut self.lasting.held) {
+                self.outputs.push_back(Output::Event(event));
+            }
         }
-        self.ready = true;
-        self.emit(Event::Closed { code, detail });
+        let closed = Event::Closed { code, detail };
+        self.outputs.push_back(Output::Event(closed));
         self.ended = true;
     }
 
@@ -590,7 +583,7 @@ impl Engine {
         if self.ready {
             self.outputs.push_back(Output::Event(event));
         } else {
-            self.held.push(event);
+            self.lasting.held.push(event);
         }
     }
 

@@ -9,6 +9,7 @@ use recado_proto::frame::{GlobalMessage, Person};
 use recado_proto::global;
 use recado_proto::id::{LogId, MessageId, RemoteKey, Signature, StoreId};
 
+use crate::event::Event;
 use crate::global_log::GlobalLog;
 
 /// How long the echo of a message that went by datagram is awaited, before it is repeated by frame and the link
@@ -58,6 +59,10 @@ pub(crate) struct Lasting {
     said: u64,
     /// When the next of those that wait may be sent.
     pub(crate) hold_until: Duration,
+    /// Whether a session was ever ready.
+    pub(crate) was_ready: bool,
+    /// Events that come after a session is ready.
+    pub(crate) held: Vec<Event>,
 }
 
 /// One's own global message whose echo has not come.
@@ -110,6 +115,8 @@ impl Lasting {
             global: BTreeMap::new(),
             said: 0,
             hold_until: Duration::ZERO,
+            was_ready: false,
+            held: Vec::new(),
         }
     }
 

@@ -14,9 +14,30 @@ pub(crate) struct Killed(pub(crate) Child);
 
 impl Drop for Killed {
     fn drop(&mut self) {
+        self.kill_whole();
         // An error is one that has ended.
-        let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+impl Killed {
+    /// Kills it, and what it runs: a program under `strace` is the tracer's child, and outlives it otherwise. One that
+    /// has ended is left alone.
+    fn kill_whole(&mut self) {
+        let id = self.0.id();
+        let children = match self.0.try_wait() {
+            Ok(None) => std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")),
+            _ => return,
+        };
+        let children = children.unwrap_or_default();
+        for child in children.split_whitespace() {
+            let child = Pid::from_raw(child.parse().unwrap());
+            let _ = kill(child, Signal::SIGKILL);
+        }
+        // A tracer ends with what it traces, and tells how that ended.
+        if children.is_empty() {
+            let _ = self.0.kill();
+        }
     }
 }
 
@@ -84,19 +105,9 @@ impl Program {
         kill(self.pid(), signal).unwrap();
     }
 
-    /// Kills it, and what it runs: a program under `strace` is the tracer's child. One that has ended is left alone.
+    /// Kills it, and what it runs.
     pub(crate) fn kill_whole(&mut self) {
-        let pid = self.pid();
-        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
-        let children = children.unwrap_or_default();
-        for child in children.split_whitespace() {
-            let child = Pid::from_raw(child.parse().unwrap());
-            let _ = kill(child, Signal::SIGKILL);
-        }
-        // The tracer ends with what it traces.
-        if children.is_empty() {
-            let _ = self.child.0.kill();
-        }
+        self.child.kill_whole();
     }
 
     /// Whether it has ended by itself.
