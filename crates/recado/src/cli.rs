@@ -181,17 +181,32 @@ pub(crate) enum Ack {
 pub(crate) struct Send {
     #[arg(long, env = "RECADO_NAME", value_name = "NAME")]
     pub(crate) name: Option<String>,
-    #[arg(long, value_name = "NAME", required_unless_present = "all")]
+    #[arg(
+        long,
+        env = "RECADO_TO",
+        value_name = "NAME",
+        required_unless_present = "all"
+    )]
     pub(crate) to: Option<String>,
-    #[arg(long, conflicts_with = "to")]
+    #[arg(long, env = "RECADO_ALL", conflicts_with = "to", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
     pub(crate) all: bool,
     #[arg(value_name = "TEXT")]
     pub(crate) text: String,
-    #[arg(long = "ref", id = "ref", value_name = "REF")]
+    #[arg(long = "ref", id = "ref", env = "RECADO_REF", value_name = "REF")]
     pub(crate) reference: Option<String>,
-    #[arg(long, value_name = "STATE", default_value = "stored")]
+    #[arg(
+        long,
+        env = "RECADO_WAIT",
+        value_name = "STATE",
+        default_value = "stored"
+    )]
     pub(crate) wait: Wait,
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    #[arg(
+        long,
+        env = "RECADO_TIMEOUT",
+        value_name = "SECONDS",
+        default_value_t = 30
+    )]
     pub(crate) timeout: u64,
 }
 

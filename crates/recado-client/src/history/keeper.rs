@@ -45,8 +45,10 @@ pub(crate) struct Done {
     pub(crate) fed: Option<Fed>,
     /// Another process has written something.
     pub(crate) others: bool,
-    /// Nothing of this batch was written. What it held is told all the same.
+    /// Nothing of this batch was written. What was entered and recorded in it is told all the same.
     pub(crate) error: Option<HistoryError>,
+    /// What the engine waits for was in it.
+    pub(crate) is_engine_lost: bool,
 }
 
 /// The identity's database, kept by a thread.
@@ -249,7 +251,8 @@ fn failed(batch: &[Job], error: HistoryError) -> Done {
         match job {
             Job::Enter(message) => done.entered.push(message.clone()),
             Job::Record(_) => done.recorded += 1,
-            _ => {}
+            Job::Commit(_) | Job::Feed { .. } | Job::Restart(_) => done.is_engine_lost = true,
+            Job::Read(_) | Job::Close => {}
         }
     }
     done

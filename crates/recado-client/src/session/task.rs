@@ -233,6 +233,7 @@ impl Task {
             fed,
             others,
             error,
+            is_engine_lost,
         } = done;
         self.entering = self.entering.saturating_sub(entered.len());
         self.recording = self.recording.saturating_sub(recorded);
@@ -245,8 +246,11 @@ impl Task {
                     let lost = entered;
                     self.pending.push_back(Update::DiskFull { path, lost });
                 }
-                self.client.handle_disconnected("the disk is full");
-                return self.begin_anew().await;
+                if is_engine_lost {
+                    self.client.handle_disconnected("the disk is full");
+                    return self.begin_anew().await;
+                }
+                return Ok(());
             }
             Some(error) => return Err(End::Error(error.into())),
         }

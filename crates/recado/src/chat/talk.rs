@@ -127,6 +127,7 @@ pub(super) async fn talk<F: Face>(
         session,
         face,
         is_ready: false,
+        skips_replayed: opening.shows_history,
         said: BTreeMap::new(),
         shown: BTreeSet::new(),
         here: BTreeSet::new(),
@@ -144,6 +145,8 @@ struct Talk<'a, F: Face> {
     session: Session,
     face: &'a mut F,
     is_ready: bool,
+    /// Whether messages to everyone that were said before are not shown now.
+    skips_replayed: bool,
     /// What was entered and has no outcome yet.
     said: BTreeMap<MessageId, Said>,
     /// Private messages that were shown and wait to be acknowledged by hand. Bounded by what the server sends.
@@ -218,7 +221,10 @@ impl<F: Face> Talk<'_, F> {
                 }
                 self.face.answer(&command, result)
             }
-            Update::Away { code, detail } => self.face.away(code, &detail),
+            Update::Away { code, detail } => {
+                self.skips_replayed = false;
+                self.face.away(code, &detail)
+            }
             Update::DiskFull { path, lost } => {
                 for message in &lost {
                     self.said.remove(&message.id);
@@ -271,6 +277,8 @@ impl<F: Face> Talk<'_, F> {
                 }
                 Ok(())
             }
+            // It is in the history that was shown.
+            Event::Global { replayed: true, .. } if self.skips_replayed => Ok(()),
             event => {
                 match &event {
                     Event::Presence {
