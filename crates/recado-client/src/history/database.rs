@@ -22,11 +22,16 @@ const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
 /// How long one process waits for another's transaction: hundreds of commits of a slow disk.
 const BUSY_TIME: Duration = Duration::from_secs(10);
 
+/// Rows changed before the log is moved into the database: some MiB of log.
+const CHECKPOINT_ROWS: u64 = 4096;
+
 /// An identity's open database.
 #[derive(Debug)]
 pub struct Database {
-    pub(super) connection: Connection,
+    connection: Connection,
     path: PathBuf,
+    /// Rows that had been changed when the log was last moved.
+    moved: u64,
 }
 
 impl Database {
@@ -40,7 +45,11 @@ impl Database {
         // Made here, so that it is open to its owner alone; what SQLite puts beside it follows it.
         drop(home::open_lock(&path)?);
         let connection = Connection::open(&path).map_err(|error| classify(&path, error))?;
-        let mut database = Self { connection, path };
+        let mut database = Self {
+            connection,
+            path,
+            moved: 0,
+        };
         database.prepare()?;
         Ok(database)
     }
@@ -49,10 +58,12 @@ impl Database {
         let path = self.path.clone();
         let failed = |error| classify(&path, error);
         self.connection.busy_timeout(BUSY_TIME).map_err(failed)?;
-        // FULL: a commit is on the disk when it returns; acknowledgements rest on it.
+        // FULL: a commit is on the disk when it returns; acknowledgements rest on it. The log is moved by
+        // `checkpoint` alone: what SQLite does by itself after a commit, it does again after a failed sync.
         self.connection
             .execute_batch(
-                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;",
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+                 PRAGMA wal_autocheckpoint = 0;",
             )
             .map_err(failed)?;
         let transaction = self
@@ -101,6 +112,21 @@ impl Database {
                 Ok(answer)
             });
         done.map_err(|error| classify(path, error))
+    }
+
+    /// Moves the log into the database, once it has grown.
+    pub(super) fn checkpoint(&mut self) -> Result<(), HistoryError> {
+        let changed = self.connection.total_changes();
+        if changed.saturating_sub(self.moved) < CHECKPOINT_ROWS {
+            return Ok(());
+        }
+        self.moved = changed;
+        let pragma = "PRAGMA wal_checkpoint(PASSIVE)";
+        match self.read(|connection| connection.query_row(pragma, [], |_| Ok(()))) {
+            // It can be moved later: nothing rests on that.
+            Err(HistoryError::Full { .. }) => Ok(()),
+            moved => moved,
+        }
     }
 
     /// Reads.

@@ -210,6 +210,9 @@ fn do_batch(database: &mut Database, batch: &mut Vec<Job>, tell: &impl Fn(Done))
     if batch.iter().any(is_write) {
         let written = database.write(|transaction| write(transaction, batch));
         tell(written.unwrap_or_else(|error| failed(batch, error)));
+        if let Err(error) = database.checkpoint() {
+            tell(failed(&[], error));
+        }
     }
     for job in batch.drain(..) {
         if let Job::Read(read) = job {

@@ -532,6 +532,27 @@ fn who_is_blocked_is_remembered() {
     }
 }
 
+#[test]
+fn the_log_is_moved_before_it_grows_without_bound() {
+    let mut bob = Bob::new();
+    let long = "x".repeat(4096);
+    for round in 0..40u64 {
+        let writes: Vec<_> = (0..200u64)
+            .map(|at| {
+                let number = round * 200 + at + 1;
+                let mut id = [0; 16];
+                id[..8].copy_from_slice(&number.to_be_bytes());
+                receive(number, MessageId::from_bytes(id), text(&long))
+            })
+            .collect();
+        bob.commit(&writes);
+        bob.database.checkpoint().unwrap();
+    }
+    let length = |file: &str| bob.folder.path().join(file).metadata().unwrap().len();
+    assert!(length("history.db") > 32 << 20);
+    assert!(length("history.db-wal") < length("history.db") / 2);
+}
+
 /// A keeper, and what it tells.
 fn keeper(bob: &Bob) -> (Keeper, mpsc::Receiver<Done>) {
     let (tell, told) = mpsc::channel();
