@@ -2,7 +2,8 @@
 //!
 //! A block is a terminal: `$` begins a command, what follows is what the terminal shows, with what is
 //! typed in between. `…` stands for anything, alone on a line for any lines. The server, and everyone who
-//! talks, stay for as long as the page lasts. Only this is changed: `cargo run --release --` is the binary
+//! talks, stay for as long as the page lasts. What is shown between two lines that are typed may come in any
+//! order: it comes different ways. Only this is changed: `cargo run --release --` is the binary
 //! under test, the server's port is a free one, and the home is an empty folder.
 
 use std::collections::VecDeque;
@@ -171,19 +172,18 @@ impl Terminal {
         let Some(line) = self.transcript.front().cloned() else {
             return false;
         };
-        if line.starts_with(['/', TYPED]) {
+        if is_typed(&line) {
             self.type_line(&line);
+            self.transcript.pop_front();
         } else if line == "…" {
             // Whatever else the block shows.
             self.transcript.clear();
-            return true;
         } else {
             let Ok(shown) = self.screen.recv_timeout(MOMENT) else {
                 return false;
             };
-            self.compare(&line, &shown, page);
+            self.take(&shown, page);
         }
-        self.transcript.pop_front();
         true
     }
 
@@ -205,18 +205,24 @@ impl Terminal {
         writeln!(keyboard, "{line}").unwrap();
     }
 
-    fn compare(&self, expected: &str, shown: &str, page: &mut Page<'_>) {
+    /// Takes what is shown off what is to come before the next line that is typed.
+    fn take(&mut self, shown: &str, page: &mut Page<'_>) {
         if let Some(ready) = shown.strip_prefix("recado ready tcp=") {
             let address = ready.split(' ').next().unwrap();
             page.port = address.rsplit(':').next().map(str::to_owned);
         }
         let port = page.port.as_deref().unwrap_or("8443");
-        let expected = expected.replace(README_SERVER, &format!("localhost:{port}"));
-        assert!(
-            matches(&expected, shown),
-            "{}\nshows    {shown:?}\nexpected {expected:?}",
-            self.command
-        );
+        let server = format!("localhost:{port}");
+        let to_come = self.transcript.iter();
+        let to_come = to_come.take_while(|line| !is_typed(line) && *line != "…");
+        let expected: Vec<_> = to_come
+            .map(|line| line.replace(README_SERVER, &server))
+            .collect();
+        let at = expected.iter().position(|line| matches(line, shown));
+        let command = &self.command;
+        let at =
+            at.unwrap_or_else(|| panic!("{command}\nshows    {shown:?}\nexpected {expected:?}"));
+        self.transcript.remove(at);
     }
 
     /// It shows nothing else, and ends well. A server is ended.
@@ -237,6 +243,11 @@ impl Drop for Terminal {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Whether a line of the page is typed.
+fn is_typed(line: &str) -> bool {
+    line.starts_with(['/', TYPED])
 }
 
 /// Whether `shown` is `expected`, where `…` is anything.
