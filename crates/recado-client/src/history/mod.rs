@@ -1,7 +1,7 @@
 //! The client's database, one for each identity: every message with its state, what was entered and is not sent yet,
 //! and how far each lane is. `schema.sql` says what it holds.
 //!
-//! The process that holds the identity's lock writes through one thread, the [`Keeper`], which commits all that is
+//! The process that holds the identity's lock writes through one thread, the *keeper*, which commits all that is
 //! queued at once. Another process may [enter](Database::enter) messages beside it, which the keeper notices.
 
 mod database;
