@@ -10,6 +10,7 @@ mod data_folder;
 pub mod http;
 mod hub_task;
 mod identity;
+mod metrics;
 mod net;
 mod server;
 mod tls;
@@ -20,7 +21,8 @@ pub use certificate::acme::{AcmeConfig, AcmeError};
 pub use certificate::files::{CertificateFiles, FilesError};
 pub use data_folder::DataFolderError;
 pub use identity::IdentityError;
-pub use net::listen::{Listen, ListenError, PortFallback};
+pub use metrics::HttpMetrics;
+pub use net::listen::{Inherited, Listen, ListenError, PortFallback};
 pub use server::{DiskFailed, PublicCertificates, Server, ServerConfig, StartError, Stop};
 
 pub use recado_hub::Registration;

@@ -9,6 +9,7 @@ use recado_hub::{Event, HubConfig, PrivateConfig, Registration};
 use recado_proto::fingerprint::Fingerprint;
 use recado_proto::id::LogId;
 use time::OffsetDateTime;
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -21,8 +22,9 @@ use crate::data_folder::{DataFolder, DataFolderError};
 use crate::http::{HttpConfig, HttpService, TrustedProxy};
 use crate::hub_task::{EVENT_QUEUE, HubTask, ShellEvent};
 use crate::identity::{IdentityError, ServerIdentity};
-use crate::net::listen::{self, Bound, Listen, ListenError, PortFallback};
-use crate::net::{Acceptor, Shards, default_shards, run_accept};
+use crate::metrics::{self, Metrics, Parts, Watched};
+use crate::net::listen::{self, Bound, Inherited, Listen, ListenError, PortFallback};
+use crate::net::{Acceptor, Shards, UdpPort, default_shards, run_accept};
 use crate::tls::{Generation, Tls};
 
 /// How long what is under way may take once the server is to stop.
@@ -41,10 +43,14 @@ const RESERVED_FILES: u64 = 128;
 const DATABASE_FILE: &str = "recado.db";
 
 /// What a server is told.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct ServerConfig {
     /// Where to listen; empty is everywhere.
     pub listen: Vec<Listen>,
+    /// Sockets that are there already; then `listen` and `fallback` say nothing.
+    pub inherited: Inherited,
+    /// Where metrics are told, in plain HTTP; an address of the loopback.
+    pub metrics: Option<SocketAddr>,
     /// Whether the default port may be left.
     pub fallback: PortFallback,
     /// Where everything is kept.
@@ -91,6 +97,19 @@ pub enum StartError {
     /// What it is told to ask a CA.
     #[error(transparent)]
     Acme(#[from] AcmeError),
+    /// Where metrics are to be told is not this machine's alone.
+    #[error(
+        "--metrics {0} is no loopback address; what is told there is for this machine alone, like 127.0.0.1:9464"
+    )]
+    MetricsElsewhere(SocketAddr),
+    /// The port for metrics cannot be had.
+    #[error("cannot listen on {address} for metrics")]
+    Metrics {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
     /// Its threads.
     #[error("the threads that send datagrams do not start")]
     Threads(#[source] std::io::Error),
@@ -104,6 +123,7 @@ impl StartError {
             Self::Listen(ListenError::TwoPorts(..))
                 | Self::Identity(IdentityError::Host(_))
                 | Self::Acme(AcmeError::Port(_) | AcmeError::Name(_))
+                | Self::MetricsElsewhere(_)
         )
     }
 }
@@ -171,7 +191,15 @@ impl Server {
             port,
             fallback,
             no_ipv6,
-        } = listen::bind(&config.listen, config.fallback)?;
+        } = if config.inherited.is_empty() {
+            listen::bind(&config.listen, config.fallback)?
+        } else {
+            config.inherited.take()?
+        };
+        let metrics = match config.metrics {
+            Some(address) => Some((listen_for_metrics(address).await?, Metrics::new())),
+            None => None,
+        };
         if let Some(error) = no_ipv6 {
             tracing::info!(%error, "no IPv6 on this machine");
         }
@@ -207,6 +235,7 @@ impl Server {
             .filter_map(|l| l.local_addr().ok())
             .collect();
         let udp = ports.iter().map(|port| port.local_addr()).collect();
+        let traffic = ports.iter().map(UdpPort::traffic).collect();
         let hub_config = HubConfig {
             registration: config.registration,
             log: LogId::from_bytes(crate::net::random()),
@@ -222,6 +251,7 @@ impl Server {
         let root_pem: Arc<str> = identity.root_pem().into();
         let http = HttpConfig {
             trusted_proxies: config.trusted_proxies,
+            metrics: metrics.as_ref().map(|(_, metrics)| metrics.http.clone()),
             ..HttpConfig::default()
         };
         let http = HttpService::new(http, Arc::new(move || root_pem.clone()));
@@ -235,6 +265,20 @@ impl Server {
             port,
             max_connections,
         );
+        if let Some((listener, mut metrics)) = metrics {
+            metrics.watch(Parts {
+                admission: acceptor.admission.clone(),
+                sessions: acceptor.open_sessions.clone(),
+                traffic,
+                events: events.clone(),
+            });
+            let watched = Watched {
+                metrics,
+                stop: acceptor.stop.clone(),
+                events: events.clone(),
+            };
+            tokio::spawn(metrics::serve(listener, Arc::new(watched)));
+        }
         for listener in listeners {
             tokio::spawn(run_accept(listener, acceptor.clone()));
         }
@@ -349,6 +393,18 @@ impl Server {
             None => Ok(()),
         }
     }
+}
+
+/// Binds the port for metrics, which must not be reached from elsewhere.
+async fn listen_for_metrics(address: SocketAddr) -> Result<TcpListener, StartError> {
+    if !address.ip().is_loopback() {
+        return Err(StartError::MetricsElsewhere(address));
+    }
+    let failed = |source| StartError::Metrics { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    tracing::info!("metrics are at http://{address}/metrics");
+    Ok(listener)
 }
 
 /// Keeps the leaf young, and true to the machine's addresses.

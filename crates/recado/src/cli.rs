@@ -1,5 +1,6 @@
 //! The command line. Texts come from the language files: `help-COMMAND` and `help-COMMAND-ARGUMENT`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
@@ -152,6 +153,8 @@ pub(crate) struct Serve {
     pub(crate) acme_ca: Option<PathBuf>,
     #[arg(long, env = "RECADO_ACME_FORWARDED", requires = "acme", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
     pub(crate) acme_forwarded: bool,
+    #[arg(long, env = "RECADO_METRICS", value_name = "ADDR:PORT")]
+    pub(crate) metrics: Option<SocketAddr>,
     #[arg(
         long,
         env = "RECADO_TRUSTED_PROXY",

@@ -3,10 +3,12 @@
 use std::io;
 use std::net::SocketAddr;
 
+use listenfd::ListenFd;
 use recado_server::{
-    AcmeConfig, CertificateFiles, DiskFailed, PortFallback, PublicCertificates, Server,
+    AcmeConfig, CertificateFiles, DiskFailed, Inherited, PortFallback, PublicCertificates, Server,
     ServerConfig,
 };
+use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -30,7 +32,16 @@ pub(crate) async fn run(context: &Context, arguments: cli::Serve) -> Exit {
             is_forwarded: arguments.acme_forwarded,
         }),
     };
+    let inherited = match inherited() {
+        Ok(inherited) => inherited,
+        Err(error) => {
+            context.complain(&context.text("error-inherited", &[("cause", &error.to_string())]));
+            return Exit::Failed;
+        }
+    };
     let config = ServerConfig {
+        inherited,
+        metrics: arguments.metrics,
         listen: arguments.listen,
         // A CA connects to 443 and nowhere else.
         fallback: match public {
@@ -73,6 +84,8 @@ pub(crate) async fn run(context: &Context, arguments: cli::Serve) -> Exit {
         context.complain(&context.text("error-stdout", &[]));
         return Exit::Failed;
     }
+    // Nobody there to be told is no error.
+    let _ = sd_notify::notify(&[NotifyState::Ready]);
     let stop = server.stop();
     let drained = server.run();
     tokio::pin!(drained);
@@ -88,6 +101,7 @@ pub(crate) async fn run(context: &Context, arguments: cli::Serve) -> Exit {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
+    let _ = sd_notify::notify(&[NotifyState::Stopping]);
     stop.stop();
     tokio::select! {
         result = &mut drained => ended(result),
@@ -95,6 +109,21 @@ pub(crate) async fn run(context: &Context, arguments: cli::Serve) -> Exit {
         _ = interrupt.recv() => Exit::Interrupted,
         _ = terminate.recv() => Exit::Interrupted,
     }
+}
+
+/// The sockets that systemd, or the like of it, has bound for us, if it has.
+fn inherited() -> io::Result<Inherited> {
+    let mut handed = ListenFd::from_env();
+    let mut inherited = Inherited::default();
+    for at in 0..handed.len() {
+        // Each is asked for as what it may be; what is neither is an error.
+        match handed.take_tcp_listener(at) {
+            Ok(Some(listener)) => inherited.tcp.push(listener),
+            Ok(None) => {}
+            Err(_) => inherited.udp.extend(handed.take_udp_socket(at)?),
+        }
+    }
+    Ok(inherited)
 }
 
 /// The ready line on stdout, for programs; on stderr, for people, what to paste elsewhere.

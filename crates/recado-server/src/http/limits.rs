@@ -1,8 +1,10 @@
 //! The limits of the HTTP service, each with its derivation.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::rate::TrustedProxy;
+use crate::metrics::HttpMetrics;
 
 /// What the HTTP service is configured with.
 #[derive(Clone, Debug, Default)]
@@ -11,6 +13,8 @@ pub struct HttpConfig {
     pub limits: HttpLimits,
     /// Proxies that say whom they speak for.
     pub trusted_proxies: Vec<TrustedProxy>,
+    /// Where requests are counted, if anyone wants to know.
+    pub metrics: Option<Arc<HttpMetrics>>,
 }
 
 /// A limit as documentation shows it.

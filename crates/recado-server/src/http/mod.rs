@@ -51,6 +51,7 @@ use tokio::sync::{Semaphore, watch};
 
 use self::documentation::Documentation;
 use self::rate::RateLimit;
+use crate::metrics::HttpMetrics;
 
 pub use self::limits::{HttpConfig, HttpLimits};
 pub use self::plain_http::plain_http_answer;
@@ -92,6 +93,7 @@ struct Shared {
     /// Made when it is first asked for.
     documentation: OnceLock<Documentation>,
     rate: RateLimit,
+    metrics: Option<Arc<HttpMetrics>>,
     root_pem: RootPem,
     /// One permit for each batch that holds memory; see [`HttpLimits::batches_at_once`].
     batches: Arc<Semaphore>,
@@ -113,6 +115,7 @@ impl HttpService {
             shared: Arc::new(Shared {
                 documentation: OnceLock::new(),
                 rate: RateLimit::new(&config),
+                metrics: config.metrics,
                 limits: config.limits,
                 root_pem,
                 batches,

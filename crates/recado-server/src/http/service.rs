@@ -18,6 +18,7 @@ use super::problem::{self, Problem};
 use super::reply::Reply;
 use super::routes::{self, Answer, Route};
 use super::{Shared, Transport};
+use crate::metrics::HttpMetrics;
 
 /// The service of one connection.
 pub(super) struct ConnectionService {
@@ -51,7 +52,9 @@ impl Service<Request<Incoming>> for ConnectionService {
             is_of_ca: self.transport.is_of_ca,
             method: method_name(&parts.method),
             route: Route::of(parts.uri.path()).pattern(),
-            started: tracing::enabled!(tracing::Level::DEBUG).then(Instant::now),
+            started: (self.shared.metrics.is_some() || tracing::enabled!(tracing::Level::DEBUG))
+                .then(Instant::now),
+            metrics: self.shared.metrics.clone(),
         };
         // Nothing that a panic may have left half done is used again: what is shared is read only,
         // or tokio's.
@@ -116,8 +119,9 @@ pub(super) struct Exchange {
     is_of_ca: bool,
     method: &'static str,
     route: &'static str,
-    /// None when nobody listens to the log.
+    /// None when nobody wants to know how long it took.
     started: Option<Instant>,
+    metrics: Option<Arc<HttpMetrics>>,
 }
 
 impl Exchange {
@@ -129,12 +133,16 @@ impl Exchange {
             Reply::refusal(problem, self.preferences.problem())
         });
         if let Some(started) = self.started {
+            let time = started.elapsed();
+            if let Some(metrics) = &self.metrics {
+                metrics.answered(self.route, reply.status.as_u16(), time);
+            }
             // Never the path or the query: operands are private.
             tracing::debug!(
                 method = self.method,
                 route = self.route,
                 status = reply.status.as_u16(),
-                micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+                micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX),
                 "request"
             );
         }
@@ -181,6 +189,7 @@ mod tests {
             method: "POST",
             route: "/v1/calc",
             started: None,
+            metrics: None,
         };
         let work = Box::pin(async { panic!("on purpose") });
         let response = Answering::Working {

@@ -23,6 +23,7 @@ use super::admission::{Admission, Limits, Place};
 use super::session::spawn_session;
 use crate::http::{HttpService, Protocol, Transport, plain_http_answer};
 use crate::hub_task::{Arrival, ShellEvent};
+use crate::metrics::{Life, Living};
 use crate::tls::{Tls, client_key};
 
 /// From accepting to the end of the TLS handshake: a phone on a bad line needs a few round trips.
@@ -59,7 +60,9 @@ pub(crate) struct Acceptor {
     /// Held by every connection: when all are dropped, all connections have ended.
     pub(crate) alive: mpsc::Sender<()>,
     pub(crate) port: u16,
-    admission: Admission,
+    pub(crate) admission: Admission,
+    /// Chat sessions open.
+    pub(crate) open_sessions: Living,
     sessions: Arc<AtomicU64>,
 }
 
@@ -67,6 +70,8 @@ pub(crate) struct Acceptor {
 pub(crate) struct Connection {
     _place: Place,
     _alive: mpsc::Sender<()>,
+    /// Counts a chat session.
+    session: Option<Life>,
 }
 
 impl Acceptor {
@@ -91,6 +96,7 @@ impl Acceptor {
             alive,
             port,
             admission: Admission::new(limits),
+            open_sessions: Living::default(),
             sessions: Arc::default(),
         }
     }
@@ -120,6 +126,7 @@ pub(crate) async fn run_accept(listener: TcpListener, acceptor: Acceptor) {
                         let connection = Connection {
                             _place: place,
                             _alive: acceptor.alive.clone(),
+                            session: None,
                         };
                         tokio::spawn(serve(acceptor.clone(), stream, peer, connection));
                     }
@@ -237,8 +244,9 @@ async fn open_session(
     stream: TlsStream<TcpStream>,
     peer: SocketAddr,
     leaf_hash: [u8; 32],
-    connection: Connection,
+    mut connection: Connection,
 ) {
+    connection.session = Some(acceptor.open_sessions.begin());
     let tls = stream.get_ref().1;
     let Some(key) = client_key(tls.peer_certificates()) else {
         return tracing::debug!(%peer, "no identity key");

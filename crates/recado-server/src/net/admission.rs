@@ -27,6 +27,8 @@ struct Open {
     total: usize,
     by_address: HashMap<IpAddr, usize>,
     refused: u64,
+    /// Of those, how many were told when asked for the last time.
+    told: u64,
 }
 
 /// A connection's place, given back when dropped.
@@ -63,7 +65,21 @@ impl Admission {
     /// How many connections were refused since this was last asked.
     pub(crate) fn take_refused(&self) -> u64 {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut open.refused)
+        let new = open.refused - open.told;
+        open.told = open.refused;
+        new
+    }
+
+    /// How many there are.
+    pub(crate) fn open(&self) -> usize {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.total
+    }
+
+    /// How many connections were refused in all.
+    pub(crate) fn refused(&self) -> u64 {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.refused
     }
 }
 
@@ -100,5 +116,6 @@ mod tests {
         assert!(admission.admit(at("10.0.0.1")).is_some());
         assert_eq!(admission.take_refused(), 2);
         assert_eq!(admission.take_refused(), 0);
+        assert_eq!((admission.open(), admission.refused()), (2, 2));
     }
 }

@@ -329,7 +329,14 @@ impl ShardTask {
 
     fn take(&mut self, now: Duration, from: From, datagram: &mut [u8]) {
         let out = self.outgoing.next();
-        match self.shard.handle_datagram(now, from, datagram, out) {
+        let before = self.shard.rejected();
+        let received = self.shard.handle_datagram(now, from, datagram, out);
+        if self.shard.rejected() > before
+            && let Some(port) = self.ports.get(from.0)
+        {
+            port.reject();
+        }
+        match received {
             Received::Nothing => {}
             Received::Answer { to, path, heard } => {
                 self.outgoing.push(&self.ports, to);

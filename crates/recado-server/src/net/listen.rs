@@ -40,6 +40,61 @@ pub enum PortFallback {
     Forbidden,
 }
 
+/// Sockets that were bound before the server was started, as systemd does: the port is theirs.
+#[derive(Debug, Default)]
+pub struct Inherited {
+    /// Listening.
+    pub tcp: Vec<std::net::TcpListener>,
+    /// Bound.
+    pub udp: Vec<std::net::UdpSocket>,
+}
+
+impl Inherited {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.tcp.is_empty() && self.udp.is_empty()
+    }
+
+    /// Takes them, if they are what a server needs.
+    pub(crate) fn take(self) -> Result<Bound, ListenError> {
+        let broken = ListenError::Inherited;
+        let mut addresses = Vec::new();
+        for listener in &self.tcp {
+            addresses.push(listener.local_addr().map_err(broken)?);
+        }
+        let mut others = Vec::new();
+        for socket in &self.udp {
+            others.push(socket.local_addr().map_err(broken)?);
+        }
+        addresses.sort();
+        others.sort();
+        let port = addresses.first().map_or(0, SocketAddr::port);
+        if addresses != others || addresses.iter().any(|address| address.port() != port) {
+            return Err(ListenError::NoPairs {
+                tcp: addresses,
+                udp: others,
+            });
+        }
+        let mut bound = Bound {
+            tcp: Vec::new(),
+            udp: Vec::new(),
+            port,
+            fallback: None,
+            no_ipv6: None,
+        };
+        for listener in self.tcp {
+            listener.set_nonblocking(true).map_err(broken)?;
+            bound
+                .tcp
+                .push(TcpListener::from_std(listener).map_err(broken)?);
+        }
+        for socket in self.udp {
+            bound.udp.push(UdpPort::take(socket).map_err(broken)?);
+        }
+        Ok(bound)
+    }
+}
+
 /// Sockets that cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
@@ -51,6 +106,19 @@ pub enum ListenError {
     /// All addresses share one port.
     #[error("--listen names two ports, {0} and {1}; all addresses share one")]
     TwoPorts(u16, u16),
+    /// What was handed over is not a server's.
+    #[error(
+        "the sockets handed over are not pairs of TCP and UDP at the same addresses and on one port: TCP {tcp:?}, UDP {udp:?}; in the socket unit, write each address as ListenStream= and as ListenDatagram="
+    )]
+    NoPairs {
+        /// Listening.
+        tcp: Vec<SocketAddr>,
+        /// Bound.
+        udp: Vec<SocketAddr>,
+    },
+    /// What was handed over cannot be used.
+    #[error("a socket that was handed over cannot be used")]
+    Inherited(#[source] io::Error),
     /// The system refuses.
     #[error("cannot listen on {protocol} {address}: {}", advice(.source, .address))]
     Bind {

@@ -10,6 +10,7 @@ mod session;
 mod udp_socket;
 
 pub(crate) use accept::{Acceptor, run_accept};
+pub(crate) use admission::Admission;
 pub(crate) use datagrams::{DatagramCommand, Shards, default_shards};
 pub(crate) use outbox::Outbox;
 pub(crate) use udp_socket::UdpPort;

@@ -12,6 +12,7 @@ mod plain;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use nix::libc::{in_addr, in_pktinfo, in6_addr, in6_pktinfo};
@@ -20,6 +21,8 @@ use recado_proto::limits::MAX_DATAGRAM;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
+
+use crate::metrics::Traffic;
 
 #[cfg(target_os = "linux")]
 use batch as way;
@@ -42,10 +45,11 @@ const BUFFER: usize = 4 * 1024 * 1024;
 pub(crate) struct UdpPort {
     socket: std::net::UdpSocket,
     address: SocketAddr,
+    traffic: Arc<Traffic>,
 }
 
 /// A bound UDP socket as one thread's runtime has it.
-pub(crate) struct AttachedPort(UdpSocket);
+pub(crate) struct AttachedPort(UdpSocket, Arc<Traffic>);
 
 /// Where a datagram came from, and to which of our addresses, where the socket is not bound to one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,6 +71,14 @@ impl UdpPort {
         if address.is_ipv6() {
             socket.set_only_v6(true)?;
         }
+        socket.bind(&address.into())?;
+        Self::take(socket.into())
+    }
+
+    /// A socket that is bound already, as one that the system handed over.
+    pub(crate) fn take(socket: std::net::UdpSocket) -> io::Result<Self> {
+        let address = socket.local_addr()?;
+        let socket = Socket::from(socket);
         // What is bound to one address answers from there anyway.
         if address.ip().is_unspecified() {
             if address.is_ipv6() {
@@ -80,19 +92,26 @@ impl UdpPort {
         let _ = socket.set_recv_buffer_size(BUFFER);
         let _ = socket.set_send_buffer_size(BUFFER);
         socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
-        let socket = std::net::UdpSocket::from(socket);
-        let address = socket.local_addr()?;
-        Ok(Self { socket, address })
+        Ok(Self {
+            socket: socket.into(),
+            address,
+            traffic: Arc::default(),
+        })
     }
 
     pub(crate) fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
+    /// What passes through it.
+    pub(crate) fn traffic(&self) -> Arc<Traffic> {
+        self.traffic.clone()
+    }
+
     /// The same socket, for the tokio runtime that this is called in.
     pub(crate) fn attach(&self) -> io::Result<AttachedPort> {
-        Ok(AttachedPort(UdpSocket::from_std(self.socket.try_clone()?)?))
+        let socket = UdpSocket::from_std(self.socket.try_clone()?)?;
+        Ok(AttachedPort(socket, self.traffic.clone()))
     }
 }
 
@@ -109,15 +128,26 @@ impl AttachedPort {
 
     /// Receives what is there, as many at most as the receiver holds; returns how many.
     pub(crate) fn receive(&self, receiver: &mut Receiver) -> io::Result<usize> {
-        self.0
-            .try_io(Interest::READABLE, || receiver.receive(&self.0))
+        let received = self
+            .0
+            .try_io(Interest::READABLE, || receiver.receive(&self.0))?;
+        Traffic::add(&self.1.received, received);
+        Ok(received)
+    }
+
+    /// Notes one that was received and is not taken.
+    pub(crate) fn reject(&self) {
+        Traffic::add(&self.1.rejected, 1);
     }
 
     /// Sends datagrams that leave from one address, [`BATCH`] at most; returns how many of them the socket took,
     /// at least one.
     pub(crate) fn send(&self, sender: &mut Sender, datagrams: &[Datagram]) -> io::Result<usize> {
-        self.0
-            .try_io(Interest::WRITABLE, || sender.send(&self.0, datagrams))
+        let sent = self
+            .0
+            .try_io(Interest::WRITABLE, || sender.send(&self.0, datagrams))?;
+        Traffic::add(&self.1.sent, sent);
+        Ok(sent)
     }
 }
 

@@ -6,6 +6,7 @@ error-prefix = error:{" "}
 error-language = there is no language "{ $lang }"; write --lang pt-BR or --lang en
 error-no-home = the folder for recado's data cannot be found; name one with --home DIR
 error-signals = the system does not deliver signals to recado
+error-inherited = a socket that the system handed over cannot be used ({ $cause }); hand over TCP and UDP sockets only
 error-stdout = nothing can be written to standard output
 error-secret = what was entered cannot be read ({ $cause })
 
@@ -379,6 +380,7 @@ help-serve-acme = A name for which a CA is asked for such a certificate, under i
 help-serve-acme-directory = The CA's ACME directory [default: Let's Encrypt's]
 help-serve-acme-ca = The root certificate by which the CA itself is trusted, as PEM [default: the system's]
 help-serve-acme-forwarded = Port 443 is forwarded to this server's port
+help-serve-metrics = Where metrics, /healthz and /readyz are told in plain HTTP: an address of this machine alone, as 127.0.0.1:9464
 help-serve-trusted-proxy = A proxy, or a network of them, whose X-Forwarded-For is believed; may be repeated
 help-serve-log-format = How logs are written: text or json
 help-serve-examples =

@@ -6,6 +6,7 @@ error-prefix = erro:{" "}
 error-language = não há o idioma "{ $lang }"; escreva --lang pt-BR ou --lang en
 error-no-home = não foi possível encontrar a pasta de dados do recado; indique uma com --home PASTA
 error-signals = o sistema não entrega sinais ao recado
+error-inherited = um soquete entregue pelo sistema não pode ser usado ({ $cause }); entregue só soquetes TCP e UDP
 error-stdout = não é possível escrever na saída padrão
 error-secret = o que foi digitado não pode ser lido ({ $cause })
 
@@ -379,6 +380,7 @@ help-serve-acme = Um nome para o qual se pede a uma CA um certificado assim, sob
 help-serve-acme-directory = O diretório ACME da CA [padrão: o da Let's Encrypt]
 help-serve-acme-ca = O certificado raiz pelo qual se confia na própria CA, em PEM [padrão: os do sistema]
 help-serve-acme-forwarded = A porta 443 é encaminhada para a porta deste servidor
+help-serve-metrics = Onde métricas, /healthz e /readyz são ditos em HTTP simples: um endereço só desta máquina, como 127.0.0.1:9464
 help-serve-trusted-proxy = Um proxy, ou uma rede deles, em cujo X-Forwarded-For se confia; pode ser repetido
 help-serve-log-format = Como os registros são escritos: text ou json
 help-serve-examples =

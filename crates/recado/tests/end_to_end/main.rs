@@ -19,6 +19,7 @@ mod lossy;
 mod mail;
 mod moving;
 mod names;
+mod operating;
 mod page;
 mod ports;
 mod rough_link;
