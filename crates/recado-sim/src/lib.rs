@@ -1,5 +1,5 @@
 //! Stories of many people and one server, told in virtual time: the real [`Hub`](recado_hub::Hub) and
-//! [`Shard`](recado_hub::Shard), the real [`Engine`](recado_engine::Engine)s with real keys, and between them a network
+//! [`Shard`](recado_hub::Shard), the real [`Client`](recado_engine::Client)s with real keys, and between them a network
 //! that loses, doubles, delays, reorders, corrupts and blocks as a seed says. For tests only.
 //!
 //! Nothing here sleeps, reads a clock or draws from the system: the same seed tells the same story. A [`World`] is told
