@@ -17,6 +17,7 @@ mod fanout;
 mod files;
 mod footprint;
 mod machine;
+mod mail;
 mod memory;
 mod packages;
 mod page;
@@ -43,6 +44,11 @@ enum Benchmark {
     Memory(memory::Options),
     /// Processor time per datagram of one message to everyone, beside the bare limit and mumble-server
     Fanout(fanout::Options),
+    /// Private messages of 100 pairs, beside a bare rustls relay, mosquitto, NATS JetStream and inspircd
+    Mail(mail::Options),
+    /// The bare relay that others are compared with
+    #[command(hide = true)]
+    MailReference(mail::reference::Options),
     /// The bare sender that others are compared with
     #[command(hide = true)]
     FanoutReference(fanout::reference::Options),
@@ -74,6 +80,8 @@ fn run(benchmark: Benchmark) -> Result<()> {
         match benchmark {
             Benchmark::Memory(options) => memory::run(options).await,
             Benchmark::Fanout(options) => fanout::run(options).await,
+            Benchmark::Mail(options) => mail::run(options).await,
+            Benchmark::MailReference(options) => mail::reference::run(options).await,
             Benchmark::FanoutReference(options) => fanout::reference::run(&options),
             Benchmark::EchoServer(options) => echo_server::run(options).await,
         }
