@@ -8,7 +8,7 @@ use super::load::TEXT;
 const DIGITS: usize = 16;
 
 /// One end of a pair, once it is open.
-pub(super) trait Dialect {
+pub(super) trait Dialect: Send {
     /// Appends the next message to the other end.
     fn say(&mut self, text: &[u8], out: &mut Vec<u8>) -> Result<()>;
 

@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use rustls::{ClientConnection, StreamOwned};
 
@@ -82,27 +82,29 @@ impl Load {
             pairs: Vec::new(),
             buffer: vec![0; BUFFER],
         };
-        for number in 0..pairs {
-            let pair = u32::try_from(number)?;
-            // The recipient first: there must be someone to write to.
-            let opened = server.open(pair, false).and_then(|recipient| {
-                let sender = server.open(pair, true)?;
-                Ok((End::new(recipient)?, End::new(sender)?))
-            });
-            let (recipient, sender) = opened.with_context(|| format!("pair {number}"))?;
-            for (end, at) in [(&sender, 2 * number), (&recipient, 2 * number + 1)] {
-                let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT | EpollFlags::EPOLLET;
-                let event = EpollEvent::new(flags, at as u64);
-                load.epoll.add(end.tcp.as_fd(), event)?;
-            }
-            load.pairs.push(Pair {
-                sender,
-                recipient,
-                tally: Tally::default(),
-                written: Instant::now(),
-            });
+        // The first makes what all share; the others come together, as some servers welcome once a second.
+        load.add(Pair::open(server, 0)?)?;
+        let opened: Vec<_> = std::thread::scope(|scope| {
+            let opening: Vec<_> = (1..pairs)
+                .map(|number| scope.spawn(move || Pair::open(server, number)))
+                .collect();
+            opening.into_iter().map(|pair| pair.join()).collect()
+        });
+        for pair in opened {
+            load.add(pair.map_err(|_| anyhow!("an opening panicked"))??)?;
         }
         Ok(load)
+    }
+
+    fn add(&mut self, pair: Pair) -> Result<()> {
+        let at = 2 * self.pairs.len() as u64;
+        for (end, at) in [(&pair.sender, at), (&pair.recipient, at + 1)] {
+            let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT | EpollFlags::EPOLLET;
+            self.epoll
+                .add(end.tcp.as_fd(), EpollEvent::new(flags, at))?;
+        }
+        self.pairs.push(pair);
+        Ok(())
     }
 
     /// Sends for so long, waits until all has come, and says what that took the server.
@@ -186,6 +188,20 @@ impl Load {
 }
 
 impl Pair {
+    fn open(server: &Running, number: usize) -> Result<Self> {
+        let pair = u32::try_from(number)?;
+        let end = |is_sender| End::new(server.open(pair, is_sender)?);
+        // The recipient first: there must be someone to write to.
+        let opened = end(false).and_then(|recipient| Ok((recipient, end(true)?)));
+        let (recipient, sender) = opened.with_context(|| format!("pair {number}"))?;
+        Ok(Self {
+            sender,
+            recipient,
+            tally: Tally::default(),
+            written: Instant::now(),
+        })
+    }
+
     /// Says as much as may be on the way, at once.
     fn fill(&mut self, outstanding: u64) -> Result<()> {
         if self.tally.outstanding() >= outstanding {
@@ -214,27 +230,23 @@ impl End {
     }
 
     fn take(&mut self, tally: &mut Tally, buffer: &mut [u8]) -> Result<()> {
+        let mut length = 0;
         loop {
             match self.tls.read_tls(&mut self.tcp) {
-                Ok(0) => anyhow::bail!("the server closed the connection"),
+                Ok(0) => bail!("the server closed the connection"),
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error.into()),
             }
-            self.tls.process_new_packets()?;
-        }
-        let mut length = 0;
-        loop {
-            match self.tls.reader().read(&mut buffer[length..]) {
-                Ok(0) => anyhow::bail!("the server closed the connection"),
-                Ok(more) => length += more,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error.into()),
-            }
-            if length == buffer.len() {
-                self.dialect.hear(buffer, tally, &mut self.out)?;
+            let come = self.tls.process_new_packets()?.plaintext_bytes_to_read();
+            if length + come > buffer.len() {
+                self.dialect.hear(&buffer[..length], tally, &mut self.out)?;
                 length = 0;
             }
+            self.tls
+                .reader()
+                .read_exact(&mut buffer[length..length + come])?;
+            length += come;
         }
         if length > 0 {
             self.dialect.hear(&buffer[..length], tally, &mut self.out)?;

@@ -5,8 +5,10 @@ mod chat;
 mod commit;
 mod cpu;
 mod dialect;
+mod irc;
 mod load;
 mod mqtt;
+mod nats;
 pub(crate) mod reference;
 mod servers;
 

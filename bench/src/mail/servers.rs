@@ -16,8 +16,10 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use super::chat::{self, Chat};
 use super::dialect::Dialect;
+use super::irc::Irc;
 use super::load::Stream;
 use super::mqtt::Mqtt;
+use super::nats::{self, Nats};
 use super::reference::Bare;
 use crate::certificate::{self, Certificate};
 use crate::process::{ServerProcess, Workshop, free_address};
@@ -31,6 +33,8 @@ pub(super) enum Server {
     Reference,
     Recado,
     Mosquitto,
+    NatsServer,
+    Inspircd,
 }
 
 /// A server that can be connected to.
@@ -42,13 +46,21 @@ pub(super) struct Running {
 }
 
 impl Server {
-    pub(super) const ALL: [Self; 3] = [Self::Reference, Self::Recado, Self::Mosquitto];
+    pub(super) const ALL: [Self; 5] = [
+        Self::Reference,
+        Self::Recado,
+        Self::Mosquitto,
+        Self::NatsServer,
+        Self::Inspircd,
+    ];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Reference => "reference",
             Self::Recado => "recado",
             Self::Mosquitto => "mosquitto",
+            Self::NatsServer => "nats-server",
+            Self::Inspircd => "inspircd",
         }
     }
 
@@ -56,7 +68,7 @@ impl Server {
     pub(super) fn package(self) -> Option<&'static str> {
         match self {
             Self::Reference | Self::Recado => None,
-            Self::Mosquitto => Some(self.name()),
+            Self::Mosquitto | Self::NatsServer | Self::Inspircd => Some(self.name()),
         }
     }
 
@@ -64,7 +76,7 @@ impl Server {
     pub(super) fn title(self) -> String {
         let ask = |argument| {
             let said = machine::version(&program(self.name()), argument);
-            let version = said.split([' ', '/', '-']).find(|word| {
+            let version = said.split([' ', '/', '-', 'v']).find(|word| {
                 word.trim_start_matches('v')
                     .starts_with(|it: char| it.is_ascii_digit())
                     && word.contains('.')
@@ -75,6 +87,8 @@ impl Server {
             Self::Reference => "bare relay on rustls".to_owned(),
             Self::Recado => format!("recado {}", env!("CARGO_PKG_VERSION")),
             Self::Mosquitto => format!("{}, QoS 1", ask("-h")),
+            Self::NatsServer => format!("{}, JetStream", ask("--version")),
+            Self::Inspircd => ask("--version"),
         }
     }
 
@@ -109,6 +123,16 @@ impl Server {
                 command.arg("-c").arg(&config);
                 mosquitto(address, &certificate, folder)
             }
+            Self::NatsServer => {
+                command.arg("--config").arg(&config);
+                nats_server(address, &certificate, folder)
+            }
+            Self::Inspircd => {
+                command
+                    .args(["--nofork", "--runasroot", "--config"])
+                    .arg(&config);
+                inspircd(address, &certificate, folder)
+            }
         };
         fs::write(&config, text)?;
         let process = ServerProcess::start_listening(workshop, &mut command, address)?;
@@ -128,9 +152,12 @@ impl Running {
 
     /// Opens one end of a pair.
     pub(super) fn open(&self, pair: u32, is_sender: bool) -> Result<(Stream, Box<dyn Dialect>)> {
-        let tcp = TcpStream::connect(self.address)?;
+        let mut tcp = TcpStream::connect(self.address)?;
         tcp.set_nodelay(true)?;
         tcp.set_read_timeout(Some(PATIENCE))?;
+        if self.server == Server::NatsServer {
+            nats::greet(&mut tcp)?;
+        }
         let (mut config, name) = match self.server {
             Server::Recado => (chat::config(self.roots.clone())?, SERVER_NAME),
             _ => (self.config(), certificate::NAME),
@@ -143,6 +170,8 @@ impl Running {
             Server::Reference => Box::new(Bare::open(&mut stream, pair, is_sender)?),
             Server::Recado => Box::new(Chat::open(&mut stream, pair, is_sender)?),
             Server::Mosquitto => Box::new(Mqtt::open(&mut stream, pair, is_sender)?),
+            Server::NatsServer => Box::new(Nats::open(&mut stream, pair, is_sender)?),
+            Server::Inspircd => Box::new(Irc::open(&mut stream, pair, is_sender)?),
         };
         Ok((stream, dialect))
     }
@@ -196,5 +225,38 @@ fn mosquitto(address: SocketAddr, certificate: &Certificate, folder: &Path) -> S
         folder.display(),
         certificate.certificate.display(),
         certificate.key.display(),
+    )
+}
+
+/// Messages are in files before they are acknowledged; the files are synced every two minutes.
+fn nats_server(address: SocketAddr, certificate: &Certificate, folder: &Path) -> String {
+    format!(
+        "listen: \"{address}\"\njetstream {{ store_dir: \"{}\" }}\n\
+         tls {{\n  cert_file: \"{}\"\n  key_file: \"{}\"\n}}\n",
+        folder.display(),
+        certificate.certificate.display(),
+        certificate.key.display(),
+    )
+}
+
+/// Nothing is kept. Nobody is held to a rate.
+fn inspircd(address: SocketAddr, certificate: &Certificate, folder: &Path) -> String {
+    format!(
+        "<server name=\"bench.invalid\" description=\"bench\" network=\"bench\">\n\
+         <admin name=\"bench\" nick=\"bench\" email=\"bench@bench.invalid\">\n\
+         <module name=\"ssl_gnutls\">\n\
+         <sslprofile name=\"bench\" provider=\"gnutls\" certfile=\"{}\" keyfile=\"{}\">\n\
+         <bind address=\"{}\" port=\"{}\" type=\"clients\" sslprofile=\"bench\">\n\
+         <connect allow=\"*\" timeout=\"60\" pingfreq=\"3600\" hardsendq=\"100M\" softsendq=\"50M\" \
+         recvq=\"10M\" threshold=\"100000\" commandrate=\"100000000\" fakelag=\"no\" localmax=\"10000\" \
+         globalmax=\"10000\" resolvehostnames=\"no\" useident=\"no\">\n\
+         <performance netbuffersize=\"65534\" quietbursts=\"yes\" somaxconn=\"1024\">\n\
+         <pid file=\"{folder}/pid\">\n\
+         <log method=\"file\" type=\"* -USERINPUT -USEROUTPUT\" level=\"default\" target=\"{folder}/log\">\n",
+        certificate.certificate.display(),
+        certificate.key.display(),
+        address.ip(),
+        address.port(),
+        folder = folder.display(),
     )
 }
