@@ -163,7 +163,7 @@ impl Load {
             let at = event.data() as usize;
             let pair = self.pairs.get_mut(at / 2).context("an unknown event")?;
             let arrived = pair.tally.arrived;
-            let end = if at % 2 == 0 {
+            let end = if at.is_multiple_of(2) {
                 &mut pair.sender
             } else {
                 &mut pair.recipient

@@ -33,7 +33,7 @@ pub(super) enum Server {
     Reference,
     Recado,
     Mosquitto,
-    NatsServer,
+    Nats,
     Inspircd,
 }
 
@@ -50,7 +50,7 @@ impl Server {
         Self::Reference,
         Self::Recado,
         Self::Mosquitto,
-        Self::NatsServer,
+        Self::Nats,
         Self::Inspircd,
     ];
 
@@ -59,7 +59,7 @@ impl Server {
             Self::Reference => "reference",
             Self::Recado => "recado",
             Self::Mosquitto => "mosquitto",
-            Self::NatsServer => "nats-server",
+            Self::Nats => "nats-server",
             Self::Inspircd => "inspircd",
         }
     }
@@ -68,7 +68,7 @@ impl Server {
     pub(super) fn package(self) -> Option<&'static str> {
         match self {
             Self::Reference | Self::Recado => None,
-            Self::Mosquitto | Self::NatsServer | Self::Inspircd => Some(self.name()),
+            Self::Mosquitto | Self::Nats | Self::Inspircd => Some(self.name()),
         }
     }
 
@@ -87,7 +87,7 @@ impl Server {
             Self::Reference => "bare relay on rustls".to_owned(),
             Self::Recado => format!("recado {}", env!("CARGO_PKG_VERSION")),
             Self::Mosquitto => format!("{}, QoS 1", ask("-h")),
-            Self::NatsServer => format!("{}, JetStream", ask("--version")),
+            Self::Nats => format!("{}, JetStream", ask("--version")),
             Self::Inspircd => ask("--version"),
         }
     }
@@ -123,7 +123,7 @@ impl Server {
                 command.arg("-c").arg(&config);
                 mosquitto(address, &certificate, folder)
             }
-            Self::NatsServer => {
+            Self::Nats => {
                 command.arg("--config").arg(&config);
                 nats_server(address, &certificate, folder)
             }
@@ -155,7 +155,7 @@ impl Running {
         let mut tcp = TcpStream::connect(self.address)?;
         tcp.set_nodelay(true)?;
         tcp.set_read_timeout(Some(PATIENCE))?;
-        if self.server == Server::NatsServer {
+        if self.server == Server::Nats {
             nats::greet(&mut tcp)?;
         }
         let (mut config, name) = match self.server {
@@ -170,7 +170,7 @@ impl Running {
             Server::Reference => Box::new(Bare::open(&mut stream, pair, is_sender)?),
             Server::Recado => Box::new(Chat::open(&mut stream, pair, is_sender)?),
             Server::Mosquitto => Box::new(Mqtt::open(&mut stream, pair, is_sender)?),
-            Server::NatsServer => Box::new(Nats::open(&mut stream, pair, is_sender)?),
+            Server::Nats => Box::new(Nats::open(&mut stream, pair, is_sender)?),
             Server::Inspircd => Box::new(Irc::open(&mut stream, pair, is_sender)?),
         };
         Ok((stream, dialect))
