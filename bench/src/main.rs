@@ -111,6 +111,13 @@ mod tests {
 
     #[test]
     fn all_are_those_that_are_meant_to_be_seen() {
-        assert!(matches!(all()[..], [Benchmark::Memory(_)]));
+        assert!(matches!(
+            all()[..],
+            [
+                Benchmark::Memory(_),
+                Benchmark::Fanout(_),
+                Benchmark::Mail(_)
+            ]
+        ));
     }
 }
