@@ -3,9 +3,10 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::time::Duration;
 
 use recado_proto::fingerprint::Fingerprint;
-use rusqlite::backup::Progress;
+use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags};
 use tempfile::NamedTempFile;
 
@@ -19,6 +20,9 @@ use crate::trust::{Pin, Reason, StoreError, TrustStore};
 
 /// What SQLite puts beside a database.
 const BESIDE_DATABASE: [&str; 2] = ["-wal", "-shm"];
+
+/// Before a database is asked again that another process holds up.
+const BUSY_PAUSE: Duration = Duration::from_millis(50);
 
 /// A name that was imported.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -117,15 +121,19 @@ fn snapshot(folder: &Path) -> Result<Box<dyn Read>, MoveError> {
         source,
     };
     let copy = NamedTempFile::with_prefix_in(".snapshot-", folder).map_err(unwritable)?;
-    // Writable, because reading a database that was not closed begins with completing it.
-    let opened = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE);
-    opened
-        .and_then(|connection| connection.backup("main", copy.path(), None::<fn(Progress)>))
-        .map_err(|source| MoveError::Messages { path, source })?;
+    copy_database(&path, copy.path()).map_err(|source| MoveError::Messages { path, source })?;
     Ok(Box::new(Snapshot {
         file: copy.reopen().map_err(unwritable)?,
         _copy: copy,
     }))
+}
+
+fn copy_database(from: &Path, to: &Path) -> rusqlite::Result<()> {
+    // Writable, because reading a database that was not closed begins with completing it.
+    let from = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let mut to = Connection::open(to)?;
+    // All pages in one step; it is repeated only where another process holds the database up.
+    Backup::new(&from, &mut to)?.run_to_completion(i32::MAX, BUSY_PAUSE, None)
 }
 
 /// A copy that is removed once it was read.

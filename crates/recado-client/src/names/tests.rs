@@ -5,6 +5,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::*;
+use crate::history;
 use crate::identity::Identity;
 use crate::trust::Reason;
 
@@ -34,7 +35,7 @@ fn alice(home: &Home) -> [u8; 32] {
 }
 
 fn write_message(home: &Home, text: &str) {
-    let path = home.identity(&root(), "alice").join("messages.db");
+    let path = home.identity(&root(), "alice").join(history::FILE);
     let connection = Connection::open(path).unwrap();
     connection
         .execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE IF NOT EXISTS message (text TEXT);")
@@ -45,7 +46,7 @@ fn write_message(home: &Home, text: &str) {
 }
 
 fn messages(home: &Home) -> Vec<String> {
-    let path = home.identity(&root(), "alice").join("messages.db");
+    let path = home.identity(&root(), "alice").join(history::FILE);
     let connection = Connection::open(path).unwrap();
     let mut query = connection.prepare("SELECT text FROM message").unwrap();
     let rows = query.query_map([], |row| row.get(0)).unwrap();
