@@ -55,7 +55,7 @@ fn what_is_written_is_read_back() {
     store.set_last_used(&address("school")).unwrap();
     store
         .set_last_used(&address(
-            "recado://[::1]:8443/SHA256-47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU/secret",
+            "recado://[::1]:8443/SHA256-47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU/AAAAAAAAAAAAAAAAAAAAAA",
         ))
         .unwrap();
     let other = TrustStore::new(home.clone());

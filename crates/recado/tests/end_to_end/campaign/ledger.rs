@@ -135,6 +135,14 @@ impl Ledger {
         of.map(|(message, _)| message.clone()).collect()
     }
 
+    /// What is on its way to this person, or was taken by their program and not shown.
+    pub(super) fn unseen_by(&self, person: &str) -> BTreeSet<Message> {
+        let to = self.promises.keys().filter(|message| message.to == person);
+        to.filter(|message| !self.arrived.contains(message))
+            .cloned()
+            .collect()
+    }
+
     /// These may be lost.
     pub(super) fn excuse(&mut self, messages: impl IntoIterator<Item = Message>) {
         self.excused.extend(messages);

@@ -118,6 +118,9 @@ fn become_copy(campaign: &mut Campaign, who: usize, backup: &Backup) {
     let queued = campaign.ledger.of(&person.name, Promise::Queued);
     let lost: Vec<_> = queued.difference(&backup.promised).cloned().collect();
     campaign.ledger.excuse(lost);
+    // So is what it had taken and not shown: the older one says how many it misses.
+    let unseen = campaign.ledger.unseen_by(&person.name);
+    campaign.ledger.excuse(unseen);
     campaign.ledger.recall(&person.name, backup.memory.clone());
 }
 
