@@ -28,6 +28,13 @@ pub(crate) fn describe() -> String {
     )
 }
 
+/// How busy the machine was with other things in the last minute, in words.
+pub(crate) fn load() -> String {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let minute = load.split_whitespace().next().unwrap_or("unknown");
+    format!("load average before it {minute}")
+}
+
 /// The first line that a program says of its version, on either output.
 pub(crate) fn version(program: &str, argument: &str) -> String {
     let Ok(said) = Command::new(program).arg(argument).output() else {

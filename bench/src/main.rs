@@ -16,6 +16,7 @@ mod echo_server;
 mod fanout;
 mod files;
 mod footprint;
+mod https;
 mod machine;
 mod mail;
 mod memory;
@@ -49,6 +50,8 @@ enum Benchmark {
     /// The bare relay that others are compared with
     #[command(hide = true)]
     MailReference(mail::reference::Options),
+    /// Processor time per HTTPS request and per handshake, beside nginx with a constant, FastAPI and Python
+    Https(https::Options),
     /// The bare sender that others are compared with
     #[command(hide = true)]
     FanoutReference(fanout::reference::Options),
@@ -82,6 +85,7 @@ fn run(benchmark: Benchmark) -> Result<()> {
             Benchmark::Fanout(options) => fanout::run(options).await,
             Benchmark::Mail(options) => mail::run(options).await,
             Benchmark::MailReference(options) => mail::reference::run(options).await,
+            Benchmark::Https(options) => https::run(options).await,
             Benchmark::FanoutReference(options) => fanout::reference::run(&options),
             Benchmark::EchoServer(options) => echo_server::run(options).await,
         }
@@ -116,7 +120,8 @@ mod tests {
             [
                 Benchmark::Memory(_),
                 Benchmark::Fanout(_),
-                Benchmark::Mail(_)
+                Benchmark::Mail(_),
+                Benchmark::Https(_)
             ]
         ));
     }

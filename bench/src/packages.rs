@@ -32,9 +32,15 @@ done
 
 /// Provides programs that Debian has under their own names.
 pub(crate) fn provide(programs: &[&str]) -> Result<()> {
+    let own: Vec<_> = programs.iter().map(|name| (*name, *name)).collect();
+    provide_from(&own)
+}
+
+/// Provides programs: each with the package that Debian has it in.
+pub(crate) fn provide_from(programs: &[(&str, &str)]) -> Result<()> {
     let missing = || -> Vec<&str> {
-        let programs = programs.iter().copied();
-        programs.filter(|name| find(name).is_none()).collect()
+        let missing = programs.iter().filter(|(name, _)| find(name).is_none());
+        missing.map(|(_, package)| *package).collect()
     };
     let wanted = missing();
     if wanted.is_empty() {
