@@ -64,7 +64,7 @@ fn run(time: Duration, seed: u64) -> Result<(), String> {
                     promised: campaign.ledger.of(&person.name, Promise::Delivered),
                 });
             }
-            86 => {
+            86 if !campaign.people[who].is_running() => {
                 if let Some(backup) = &backups[who] {
                     become_copy(&mut campaign, who, backup);
                     restores += 1;
@@ -105,15 +105,10 @@ fn run(time: Duration, seed: u64) -> Result<(), String> {
     settled
 }
 
-/// Someone goes on with an older copy of their folder; where they are here, they are taken over.
+/// Someone goes on with an older copy of their folder.
 fn become_copy(campaign: &mut Campaign, who: usize, backup: &Backup) {
-    let address = campaign.server.address();
-    let person = &mut campaign.people[who];
-    if person.is_running() {
-        person.move_to(backup.copy.copy(), &address, &mut campaign.ledger);
-    } else {
-        replace_folder(backup.copy.path(), person.home.path());
-    }
+    let person = &campaign.people[who];
+    replace_folder(backup.copy.path(), person.home.path());
     // What only the newer copy knew is gone with it.
     let queued = campaign.ledger.of(&person.name, Promise::Queued);
     let lost: Vec<_> = queued.difference(&backup.promised).cloned().collect();
