@@ -18,7 +18,7 @@ struct SystemPackage {
 }
 
 /// All of them. A new one is one entry more.
-const PACKAGES: [SystemPackage; 12] = [
+const PACKAGES: [SystemPackage; 13] = [
     SystemPackage {
         what: "curl",
         package: "curl",
@@ -46,6 +46,12 @@ const PACKAGES: [SystemPackage; 12] = [
                 .all(|tool| runs(tool, &["--version"]))
         },
         why: "networks of the tests' own, and rights given up",
+    },
+    SystemPackage {
+        what: "strace",
+        package: "strace",
+        is_here: || runs("strace", &["-V"]),
+        why: "processes end at a write or a sync, and lose what was not synced",
     },
     SystemPackage {
         what: "python3",

@@ -2,12 +2,13 @@
 
 use std::env;
 use std::fmt;
+use std::fs;
 use std::io::{self, BufRead, BufReader, PipeReader, Write};
 use std::path::Path;
-use std::process::Child;
+use std::process::{Child, Command};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -15,6 +16,9 @@ use crate::cargo;
 
 /// How long the output may be silent before we look whether cargo still runs.
 const SILENCE: Duration = Duration::from_secs(2);
+
+/// How long no test may end. The longest takes about a minute, a few times that on a loaded machine.
+const STUCK: Duration = Duration::from_secs(10 * 60);
 
 /// Runs all tests and fills in `totals`, whether they pass or not.
 pub(crate) fn run(root: &Path, totals: &mut Option<Totals>) -> Result<()> {
@@ -45,11 +49,17 @@ pub(crate) fn run(root: &Path, totals: &mut Option<Totals>) -> Result<()> {
         println!("   skipped: {skip}");
     }
     ensure!(
+        ended != Ended::Stuck,
+        "no test ended for {} minutes, so all were ended. Still running: {}.",
+        STUCK.as_secs() / 60,
+        report.slow.join(", ")
+    );
+    ensure!(
         status.success(),
         "{shown}: {status}. Mend what failed above."
     );
     ensure!(
-        ended,
+        ended == Ended::Whole,
         "a test left a process behind that still holds its output. Let the test stop what it starts."
     );
     ensure!(sum.passed > 0, "{shown} has run no test");
@@ -62,28 +72,56 @@ pub(crate) fn run(root: &Path, totals: &mut Option<Totals>) -> Result<()> {
     Ok(())
 }
 
+/// How the tests' output ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// With cargo.
+    Whole,
+    /// Cargo has ended, and some process outlives the tests: waiting for it could take for ever.
+    Held,
+    /// Not by itself.
+    Stuck,
+}
+
 /// Shows and reads the output up to its end.
-///
-/// False if cargo has ended but the output has not: some process outlives the tests. Waiting for it
-/// could take for ever.
-fn follow(child: &mut Child, output: PipeReader, report: &mut Report) -> Result<bool> {
+fn follow(child: &mut Child, output: PipeReader, report: &mut Report) -> Result<Ended> {
     let lines = lines(output);
     let mut stdout = io::stdout();
+    let mut last = Instant::now();
     loop {
         match lines.recv_timeout(SILENCE) {
             Ok(line) => {
+                last = Instant::now();
                 stdout.write_all(&line)?;
                 stdout.flush()?;
                 report.read(String::from_utf8_lossy(&line).trim_end());
             }
-            Err(RecvTimeoutError::Disconnected) => return Ok(true),
+            Err(RecvTimeoutError::Disconnected) => return Ok(Ended::Whole),
             Err(RecvTimeoutError::Timeout) => {
                 if child.try_wait()?.is_some() {
-                    return Ok(false);
+                    return Ok(Ended::Held);
+                }
+                if last.elapsed() > STUCK {
+                    end_all(child.id());
+                    return Ok(Ended::Stuck);
                 }
             }
         }
     }
+}
+
+/// Ends a process, and first all that it has started.
+fn end_all(process: u32) {
+    let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children"));
+    for child in children.unwrap_or_default().split_whitespace() {
+        if let Ok(child) = child.parse() {
+            end_all(child);
+        }
+    }
+    // One that has ended meanwhile is as good.
+    let _ = Command::new("kill")
+        .args(["-KILL", &process.to_string()])
+        .status();
 }
 
 /// Reads lines on a thread of their own, so that their silence can be noticed.
@@ -137,6 +175,8 @@ struct Report {
     skips: Vec<String>,
     /// Tests marked `#[ignore]`.
     ignored_names: Vec<String>,
+    /// Tests that have run for over a minute and have not ended.
+    slow: Vec<String>,
 }
 
 impl Report {
@@ -148,10 +188,15 @@ impl Report {
             return;
         }
         // The harness writes `test NAME ... ` and `ok` apart, and a test may speak between them.
-        let (name, said) = line
-            .strip_prefix("test ")
+        let test = line.strip_prefix("test ");
+        if let Some((name, _)) = test.and_then(|it| it.split_once(" has been running for over ")) {
+            self.slow.push(name.to_owned());
+            return;
+        }
+        let (name, said) = test
             .and_then(|it| it.split_once(" ... "))
             .unwrap_or(("", line));
+        self.slow.retain(|slow| slow != name);
         let skip = ["", "ok", "FAILED"]
             .iter()
             .find_map(|result| said.strip_prefix(result)?.strip_prefix("skipped: "));
@@ -224,6 +269,16 @@ mod tests {
         );
         assert_eq!(report.ignored_names, ["slow: ignored, takes an hour"]);
         assert_eq!(report.totals().to_string(), "1 passed, 0 failed, 4 skipped");
+    }
+
+    #[test]
+    fn a_test_that_does_not_end_is_known_by_name() {
+        let report = report(
+            "test a::b has been running for over 60 seconds\n\
+             test c has been running for over 60 seconds\n\
+             test a::b ... ok\n",
+        );
+        assert_eq!(report.slow, ["c"]);
     }
 
     #[test]

@@ -127,6 +127,7 @@ pub(super) async fn talk<F: Face>(
         session,
         face,
         is_ready: false,
+        takes_lines: false,
         skips_replayed: opening.shows_history,
         said: BTreeMap::new(),
         shown: BTreeSet::new(),
@@ -145,6 +146,8 @@ struct Talk<'a, F: Face> {
     session: Session,
     face: &'a mut F,
     is_ready: bool,
+    /// Whether what is entered is taken: not before there is anyone to take it, unless that may take for ever.
+    takes_lines: bool,
     /// Whether messages to everyone that were said before are not shown now.
     skips_replayed: bool,
     /// What was entered and has no outcome yet.
@@ -182,8 +185,7 @@ impl<F: Face> Talk<'_, F> {
                     Some(update) => self.take_update(update).await?,
                     None => return Ok(Exit::Failed),
                 },
-                // What is entered before the session is ready waits.
-                line = lines.recv(), if self.is_ready && self.quitting.is_none() => match line {
+                line = lines.recv(), if self.takes_lines && self.quitting.is_none() => match line {
                     Some(Input::Line(line)) => self.take_line(&line).await?,
                     Some(Input::Fault(fault)) => self.face.bad_line(fault)?,
                     None => self.quit(),
@@ -222,7 +224,7 @@ impl<F: Face> Talk<'_, F> {
                 self.face.answer(&command, result)
             }
             Update::Away { code, detail } => {
-                self.skips_replayed = false;
+                (self.skips_replayed, self.takes_lines) = (false, true);
                 self.face.away(code, &detail)
             }
             Update::DiskFull { path, lost } => {
@@ -244,7 +246,7 @@ impl<F: Face> Talk<'_, F> {
                 if self.is_ready {
                     return self.face.back();
                 }
-                self.is_ready = true;
+                (self.is_ready, self.takes_lines) = (true, true);
                 self.face.ready(&name, self.opening.trusted)?;
                 if self.opening.shows_history {
                     let question = Question::Latest {

@@ -97,6 +97,7 @@ impl Actor {
             return;
         };
         let ended = program.end();
+        ledger.note(format!("{} ended with {}", self.name, ended.code));
         let mut lines = ended.stdout.iter().peekable();
         while let Some(line) = lines.next() {
             match serde_json::from_str(line) {

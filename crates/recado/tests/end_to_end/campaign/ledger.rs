@@ -52,11 +52,74 @@ pub(super) struct Ledger {
     shown: BTreeMap<String, Shown>,
     /// What is not owed any more, as its only copy was taken away on purpose.
     excused: BTreeSet<Message>,
+    /// Who went on with an older copy of their database.
+    restored: BTreeSet<String>,
     /// What went against a promise.
     pub(super) broken: Vec<String>,
+    /// What happened, for whoever reads a failure: kills, restores, and what was told, in runs.
+    story: Vec<Told>,
 }
 
+/// A line of the story.
+#[derive(Debug)]
+enum Told {
+    Happened(String),
+    /// Consecutive messages from one to another, of which someone was told the same.
+    Run {
+        what: String,
+        first: u64,
+        last: u64,
+    },
+}
+
+/// Lines of the story that are shown with a failure.
+const STORY: usize = 150;
+
 impl Ledger {
+    /// Something happened that is no event.
+    pub(super) fn note(&mut self, what: String) {
+        self.story.push(Told::Happened(what));
+    }
+
+    fn note_told(&mut self, what: String, number: u64) {
+        if let Some(Told::Run {
+            what: before, last, ..
+        }) = self.story.last_mut()
+            && *before == what
+            && *last + 1 == number
+        {
+            *last = number;
+            return;
+        }
+        self.story.push(Told::Run {
+            what,
+            first: number,
+            last: number,
+        });
+    }
+
+    /// What led to the first broken promise, and a little of what came then.
+    pub(super) fn story(&self) -> String {
+        let broken =
+            |told: &Told| matches!(told, Told::Happened(what) if what.starts_with("BROKEN"));
+        let until = self.story.iter().position(broken);
+        let until = until.map_or(self.story.len(), |at| (at + 20).min(self.story.len()));
+        let mut shown = String::new();
+        for told in &self.story[until.saturating_sub(STORY)..until] {
+            let line = match told {
+                Told::Happened(what) => format!("{what}\n"),
+                Told::Run { what, first, last } => format!("{what}: {first} to {last}\n"),
+            };
+            shown.push_str(&line);
+        }
+        shown
+    }
+
+    fn broken(&mut self, what: String) {
+        self.note(format!("BROKEN: {what}"));
+        self.broken.push(what);
+    }
+
     pub(super) fn enter(&mut self, message: &Message) {
         self.promises.insert(message.clone(), Promise::Entered);
     }
@@ -79,11 +142,10 @@ impl Ledger {
             Some("queued") => Promise::Queued,
             Some("stored") => Promise::Stored,
             Some("delivered") => Promise::Delivered,
-            _ => {
-                self.broken.push(format!("failed: {event}"));
-                return;
-            }
+            _ => return self.broken(format!("failed: {event}")),
         };
+        let what = format!("{} to {} {promise:?}", message.from, message.to);
+        self.note_told(what, message.number);
         let promised = self.promises.entry(message).or_insert(promise);
         *promised = (*promised).max(promise);
     }
@@ -91,23 +153,34 @@ impl Ledger {
     fn see_private(&mut self, person: &str, event: &Value) {
         let text = event["text"].as_str().unwrap_or_default();
         let (Some(message), Some(id)) = (Message::parse(text), event["id"].as_str()) else {
-            self.broken.push(format!("nobody said this: {event}"));
-            return;
+            return self.broken(format!("nobody said this: {event}"));
         };
-        let shown = self.shown.entry(person.to_owned()).or_default();
         let is_replayed = event["replayed"] == true;
+        let how = if is_replayed {
+            "again"
+        } else {
+            "for the first time"
+        };
+        let what = format!("{person} shown {how} {} to {}", message.from, message.to);
+        self.note_told(what, message.number);
+        let shown = self.shown.entry(person.to_owned()).or_default();
         if !shown.ids.insert(id.to_owned()) {
             if !is_replayed {
-                self.broken.push(format!("shown twice: {event}"));
+                self.broken(format!("shown twice: {event}"));
             }
             return;
         }
         let highest = shown.highest.entry(message.from.clone()).or_default();
-        if message.number <= *highest {
-            let found = format!("after {highest}: {event}");
-            self.broken.push(found);
+        let before = *highest;
+        *highest = message.number.max(before);
+        // A recipient's older copy misses some, and is told how many. Where the sender's older copy has them still to
+        // send, they come after all, as late as that.
+        let was_missed = self.arrived.contains(&message) || self.excused.contains(&message);
+        let both = [&message.from, &message.to];
+        let is_late = was_missed && both.iter().all(|name| self.restored.contains(*name));
+        if message.number <= before && !is_late {
+            self.broken(format!("after {before}: {event}"));
         }
-        *highest = message.number.max(*highest);
         self.arrived.insert(message);
     }
 
@@ -155,6 +228,7 @@ impl Ledger {
 
     /// A person's database is the older copy: what it does not know may be shown again.
     pub(super) fn recall(&mut self, person: &str, memory: Memory) {
+        self.restored.insert(person.to_owned());
         self.shown.insert(person.to_owned(), memory.0);
     }
 }

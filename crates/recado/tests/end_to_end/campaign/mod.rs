@@ -63,10 +63,12 @@ impl Campaign {
     fn start_all(&mut self) {
         if !self.server.is_running() {
             self.server.start();
+            self.ledger.note("server starts".to_owned());
         }
         let address = self.server.address();
         for person in self.people.iter_mut().filter(|it| !it.is_running()) {
             person.start(&address);
+            self.ledger.note(format!("{} starts", person.name));
         }
     }
 
@@ -96,12 +98,19 @@ impl Campaign {
         self.listen();
         let broken = &self.ledger.broken;
         if let Some(first) = broken.first() {
-            return Err(format!("{} broken promises; {first}", broken.len()));
+            let story = self.ledger.story();
+            return Err(format!(
+                "{} broken promises; {first}\n{story}",
+                broken.len()
+            ));
         }
         let missing = self.ledger.missing();
         match missing.first() {
             None => Ok(()),
-            Some(first) => Err(format!("{} are missing; {first:?}", missing.len())),
+            Some(first) => {
+                let (story, missing) = (self.ledger.story(), missing.len());
+                Err(format!("{missing} are missing; {first:?}\n{story}"))
+            }
         }
     }
 }

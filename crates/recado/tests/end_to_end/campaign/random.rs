@@ -20,7 +20,9 @@ struct Backup {
 fn random_kills_lose_double_and_reorder_nothing() {
     let (time, seed) = plan(20);
     let found = run(time, seed);
-    assert_eq!(found, Ok(()), "RECADO_CAMPAIGN_SEED={seed}");
+    if let Err(broken) = found {
+        panic!("{broken}RECADO_CAMPAIGN_SEED={seed}");
+    }
 }
 
 fn run(time: Duration, seed: u64) -> Result<(), String> {
@@ -53,11 +55,13 @@ fn run(time: Duration, seed: u64) -> Result<(), String> {
             }
             80..82 if campaign.server.is_running() => {
                 campaign.server.kill();
+                campaign.ledger.note("server killed".to_owned());
                 kills += 1;
             }
             // Whoever is away for a moment may be copied, or become their copy.
             84..86 if copies_people && !campaign.people[who].is_running() => {
                 let person = &campaign.people[who];
+                campaign.ledger.note(format!("{} is copied", person.name));
                 backups[who] = Some(Backup {
                     copy: person.home.copy(),
                     memory: campaign.ledger.remember(&person.name),
@@ -73,11 +77,15 @@ fn run(time: Duration, seed: u64) -> Result<(), String> {
             87 if !copies_people && !campaign.server.is_running() => {
                 let copy = crate::common::Home::new();
                 replace_folder(&campaign.server.data(), copy.path());
+                campaign.ledger.note("server is copied".to_owned());
                 server_backup = Some(copy);
             }
             88 if !campaign.server.is_running() => {
                 if let Some(copy) = &server_backup {
                     replace_folder(copy.path(), &campaign.server.data());
+                    campaign
+                        .ledger
+                        .note("server becomes the older copy".to_owned());
                     restores += 1;
                 }
             }
@@ -108,6 +116,9 @@ fn run(time: Duration, seed: u64) -> Result<(), String> {
 /// Someone goes on with an older copy of their folder.
 fn become_copy(campaign: &mut Campaign, who: usize, backup: &Backup) {
     let person = &campaign.people[who];
+    campaign
+        .ledger
+        .note(format!("{} becomes the older copy", person.name));
     replace_folder(backup.copy.path(), person.home.path());
     // What only the newer copy knew is gone with it.
     let queued = campaign.ledger.of(&person.name, Promise::Queued);

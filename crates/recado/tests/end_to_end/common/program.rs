@@ -1,8 +1,10 @@
 //! A running process, spoken to over pipes.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -44,7 +46,7 @@ impl Killed {
 /// A process. Killed when dropped.
 pub(crate) struct Program {
     child: Killed,
-    stdin: Option<ChildStdin>,
+    stdin: Option<Sender<Vec<u8>>>,
     pub(crate) stdout: Lines,
     pub(crate) stderr: Lines,
     transcript: Transcript,
@@ -70,7 +72,7 @@ impl Program {
         };
         let stderr = Lines::read(child.stderr.take().unwrap(), "err", &transcript);
         Self {
-            stdin: child.stdin.take(),
+            stdin: child.stdin.take().map(feed),
             child: Killed(child),
             stdout,
             stderr,
@@ -83,16 +85,14 @@ impl Program {
         self.write(format!("{line}\n").as_bytes());
     }
 
-    /// Writes to its standard input. One that has ended takes no more, which shows elsewhere.
+    /// Writes to its standard input, and waits for nothing: a process that does not read is no reason to stop.
     pub(crate) fn write(&mut self, bytes: &[u8]) {
-        let stdin = self.stdin.as_mut().expect("the input was ended");
-        match stdin.write_all(bytes) {
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => panic!("{error}"),
-            _ => {}
-        }
+        let stdin = self.stdin.as_ref().expect("the input was ended");
+        // One that has ended takes no more, which shows elsewhere.
+        let _ = stdin.send(bytes.to_owned());
     }
 
-    /// Ends its standard input.
+    /// Ends its standard input, behind what was written.
     pub(crate) fn end_input(&mut self) {
         self.stdin = None;
     }
@@ -129,6 +129,13 @@ impl Program {
             transcript: self.transcript.clone(),
         }
     }
+}
+
+/// Writes what is sent, on a thread of its own, until the sender is gone or nobody reads any more.
+fn feed(mut stdin: ChildStdin) -> Sender<Vec<u8>> {
+    let (sender, bytes) = channel::<Vec<u8>>();
+    thread::spawn(move || bytes.iter().try_for_each(|bytes| stdin.write_all(&bytes)));
+    sender
 }
 
 /// The exit code, as a shell would show it.
