@@ -17,6 +17,9 @@ use ledger::{Ledger, Promise};
 /// How long everything that was promised may take to arrive once nothing is killed any more.
 const SETTLING: Duration = Duration::from_secs(90);
 
+/// How long nothing may be missing before it counts as complete.
+const QUIET: Duration = Duration::from_millis(100);
+
 /// How long to look away: the processes' turn.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -76,6 +79,8 @@ impl Campaign {
     fn settle(&mut self) -> Result<(), String> {
         self.start_all();
         let begin = Instant::now();
+        // What should not come twice has a moment to do so; and what was entered may be promised only now.
+        let mut complete_since = None;
         while begin.elapsed() < SETTLING {
             self.listen();
             // What has ended by itself, as told by a fault or by someone who waits for it, comes again.
@@ -88,29 +93,23 @@ impl Campaign {
                 }
             }
             self.start_all();
-            if !self.ledger.broken.is_empty() || self.ledger.missing().is_empty() {
-                break;
+            if let Some(first) = self.ledger.broken.first() {
+                let (story, broken) = (self.ledger.story(), self.ledger.broken.len());
+                return Err(format!("{broken} broken promises; {first}\n{story}"));
+            }
+            match self.ledger.missing().is_empty() {
+                true => {
+                    let since = *complete_since.get_or_insert_with(Instant::now);
+                    if since.elapsed() > QUIET {
+                        return Ok(());
+                    }
+                }
+                false => complete_since = None,
             }
             std::thread::sleep(PAUSE);
         }
-        // What should not come twice has a moment to do so.
-        std::thread::sleep(20 * PAUSE);
-        self.listen();
-        let broken = &self.ledger.broken;
-        if let Some(first) = broken.first() {
-            let story = self.ledger.story();
-            return Err(format!(
-                "{} broken promises; {first}\n{story}",
-                broken.len()
-            ));
-        }
         let missing = self.ledger.missing();
-        match missing.first() {
-            None => Ok(()),
-            Some(first) => {
-                let (story, missing) = (self.ledger.story(), missing.len());
-                Err(format!("{missing} are missing; {first:?}\n{story}"))
-            }
-        }
+        let (story, first) = (self.ledger.story(), missing.first());
+        Err(format!("{} are missing; {first:?}\n{story}", missing.len()))
     }
 }
