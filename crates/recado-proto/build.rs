@@ -4,6 +4,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = "../../proto";
     let files = [
         "../../proto/recado/v1/chat.proto",
+        "../../proto/recado/v1/content.proto",
         "../../proto/recado/v1/datagram.proto",
     ];
     println!("cargo:rerun-if-changed={root}");

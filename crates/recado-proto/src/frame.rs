@@ -1,6 +1,7 @@
 //! Frames and the contents of datagrams, as values whose lengths and counts have been checked.
 //! Encoding and decoding go through [`crate::wire`]; `docs/protocol.md` §Frames says what each means.
 
+mod key_packages;
 mod private;
 
 use prost::Message;
@@ -11,14 +12,20 @@ use crate::limits::{MAX_HISTORY, MAX_PEOPLE_PER_FRAME, MAX_RANGES, MAX_SOFTWARE,
 use crate::ticket::TicketSecret;
 use crate::wire;
 
-pub use private::{
-    Acknowledge, Block, Blocked, Envelope, Failure, IncomingLane, IncomingPrivate, LaneOpened,
-    LaneProgress, LaneRefused, OpenLane, OutcomesNoted, PrivateMessage, PrivateRefused,
+pub use key_packages::{
+    KeyPackage, KeyPackageRefused, KeyPackagesHeld, PutKeyPackages, StoredKeyPackage,
 };
-pub use wire::{ClosingCode, FailureCode, LaneRefusalCode, PrivateRefusalCode, RefusalCode};
+pub use private::{
+    Acknowledge, Block, Blocked, Failure, IncomingLane, IncomingPrivate, LaneOpened, LaneProgress,
+    LaneRefused, OpenLane, OutcomesNoted, PrivateMessage, PrivateRefused,
+};
+pub use wire::{
+    ClosingCode, FailureCode, KeyPackageRefusalCode, LaneRefusalCode, PrivateRefusalCode,
+    RefusalCode,
+};
 
 /// Bytes of UTF-8 that a name takes at most: 32 characters of four.
-const MAX_NAME_BYTES: usize = 128;
+pub(crate) const MAX_NAME_BYTES: usize = 128;
 
 /// Bytes that the peer had no right to send.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +53,14 @@ pub enum Malformed {
         length: usize,
         /// The most allowed.
         limit: usize,
+    },
+    /// A field that does not have the length that it must have.
+    #[error("{field} of {length} bytes")]
+    Length {
+        /// The field.
+        field: &'static str,
+        /// Its length in bytes.
+        length: usize,
     },
     /// A range whose first number is above its last.
     #[error("a range that runs backwards")]
@@ -84,6 +99,12 @@ pub enum ClientFrame {
     DatagramsLost,
     /// Asks for a datagram.
     DatagramProbe,
+    /// Asks which of one's own key packages the server has.
+    ListKeyPackages,
+    /// Key packages of one's own.
+    PutKeyPackages(PutKeyPackages),
+    /// Asks for a key package of the person to whom this lane leads.
+    TakeKeyPackage(u32),
 }
 
 /// What a server sends.
@@ -133,6 +154,16 @@ pub enum ServerFrame {
     ProbeHeard(u64),
     /// The session's path is not confirmed any more.
     PathUnconfirmed,
+    /// Which of one's own key packages the server has.
+    KeyPackagesHeld(KeyPackagesHeld),
+    /// So few are left for one use.
+    KeyPackagesLow(u32),
+    /// Somebody's key package.
+    KeyPackage(KeyPackage),
+    /// There is none.
+    KeyPackageRefused(KeyPackageRefused),
+    /// There are some now for this lane.
+    KeyPackagesReady(u32),
 }
 
 /// What a client's datagram holds.
@@ -329,6 +360,9 @@ impl ClientFrame {
             }),
             Self::DatagramsLost => Body::DatagramsLost(wire::DatagramsLost {}),
             Self::DatagramProbe => Body::DatagramProbe(wire::DatagramProbe {}),
+            Self::ListKeyPackages => Body::ListKeyPackages(wire::ListKeyPackages {}),
+            Self::PutKeyPackages(put) => Body::PutKeyPackages(put.into()),
+            Self::TakeKeyPackage(lane) => Body::TakeKeyPackage(wire::TakeKeyPackage { lane }),
         };
         encode_frame(out, &wire::ClientFrame { body: Some(body) })
     }
@@ -366,6 +400,9 @@ impl ClientFrame {
             }
             Body::DatagramsLost(_) => Self::DatagramsLost,
             Body::DatagramProbe(_) => Self::DatagramProbe,
+            Body::ListKeyPackages(_) => Self::ListKeyPackages,
+            Body::PutKeyPackages(put) => Self::PutKeyPackages(put.try_into()?),
+            Body::TakeKeyPackage(take) => Self::TakeKeyPackage(take.lane),
         }))
     }
 }
@@ -431,6 +468,11 @@ impl ServerFrame {
             }),
             Self::ProbeHeard(nonce) => Body::ProbeHeard(wire::ProbeHeard { nonce }),
             Self::PathUnconfirmed => Body::PathUnconfirmed(wire::PathUnconfirmed {}),
+            Self::KeyPackagesHeld(held) => Body::KeyPackagesHeld(held.into()),
+            Self::KeyPackagesLow(left) => Body::KeyPackagesLow(wire::KeyPackagesLow { left }),
+            Self::KeyPackage(package) => Body::KeyPackage(package.into()),
+            Self::KeyPackageRefused(refused) => Body::KeyPackageRefused(refused.into()),
+            Self::KeyPackagesReady(lane) => Body::KeyPackagesReady(wire::KeyPackagesReady { lane }),
         };
         encode_frame(out, &wire::ServerFrame { body: Some(body) })
     }
@@ -498,6 +540,11 @@ impl ServerFrame {
             }),
             Body::ProbeHeard(heard) => Self::ProbeHeard(heard.nonce),
             Body::PathUnconfirmed(_) => Self::PathUnconfirmed,
+            Body::KeyPackagesHeld(held) => Self::KeyPackagesHeld(held.try_into()?),
+            Body::KeyPackagesLow(low) => Self::KeyPackagesLow(low.left),
+            Body::KeyPackage(package) => Self::KeyPackage(package.try_into()?),
+            Body::KeyPackageRefused(refused) => Self::KeyPackageRefused(refused.into()),
+            Body::KeyPackagesReady(ready) => Self::KeyPackagesReady(ready.lane),
         }))
     }
 }
@@ -649,7 +696,7 @@ impl TryFrom<wire::Range> for Range {
     }
 }
 
-fn id<'a, T: TryFrom<&'a [u8], Error = WrongLength>>(
+pub(crate) fn id<'a, T: TryFrom<&'a [u8], Error = WrongLength>>(
     field: &'static str,
     bytes: &'a [u8],
 ) -> Result<T, Malformed> {
@@ -671,11 +718,19 @@ fn optional<const N: usize>(bytes: Option<&[u8; N]>) -> Vec<u8> {
     bytes.map_or_else(Vec::new, |bytes| bytes.to_vec())
 }
 
-fn at_most(field: &'static str, text: String, limit: usize) -> Result<String, Malformed> {
+pub(crate) fn at_most(
+    field: &'static str,
+    text: String,
+    limit: usize,
+) -> Result<String, Malformed> {
     check_length(field, text.len(), limit).map(|()| text)
 }
 
-fn check_length(field: &'static str, length: usize, limit: usize) -> Result<(), Malformed> {
+pub(crate) fn check_length(
+    field: &'static str,
+    length: usize,
+    limit: usize,
+) -> Result<(), Malformed> {
     if length > limit {
         return Err(Malformed::TooLong {
             field,

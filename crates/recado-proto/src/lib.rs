@@ -13,6 +13,7 @@
     )
 )]
 
+pub mod content;
 pub mod datagram;
 pub mod fingerprint;
 pub mod frame;
