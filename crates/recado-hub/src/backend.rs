@@ -9,6 +9,7 @@ use recado_proto::frame::{Failure, FailureCode, Person};
 use recado_proto::id::{MessageId, RemoteKey, StoreId};
 use recado_proto::name::{Name, NameKeys};
 
+use crate::key_packages::{KeyPackageAnswer, KeyPackageRequest};
 use crate::session::SessionNumber;
 
 /// The backend's number for a lane, never used again. Opaque to the hub.
@@ -89,6 +90,8 @@ pub enum BackendRequest {
         /// How many messages to look at, at most. The next request goes on behind them.
         max_messages: usize,
     },
+    /// Keeps key packages, and hands them out.
+    KeyPackages(KeyPackageRequest),
 }
 
 /// What is to become of one lane.
@@ -168,6 +171,8 @@ pub enum BackendAnswer {
     },
     /// To [`BackendRequest::Expire`].
     Expired(Vec<Dropped>),
+    /// To [`BackendRequest::KeyPackages`].
+    KeyPackages(KeyPackageAnswer),
 }
 
 /// It could not be made durable, or not be read; nothing has changed.
@@ -384,6 +389,7 @@ impl BackendRequest {
                 sender: None,
             },
             Self::Expire { .. } => BackendAnswer::Expired(Vec::new()),
+            Self::KeyPackages(request) => BackendAnswer::KeyPackages(request.unavailable()),
         }
     }
 }

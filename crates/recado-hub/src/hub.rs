@@ -9,7 +9,7 @@ use recado_proto::PROTOCOL_VERSION;
 use recado_proto::datagram::MAX_PLAINTEXT;
 use recado_proto::frame::{
     Block, Blocked, ClientFrame, Closing, ClosingCode, GlobalMessage, GlobalRefused, Hello, Person,
-    Range, RefusalCode, Refused, Roster, ServerDatagram, ServerFrame, Welcome,
+    PutKeyPackages, Range, RefusalCode, Refused, Roster, ServerDatagram, ServerFrame, Welcome,
 };
 use recado_proto::id::{LogId, RemoteKey};
 use recado_proto::limits::MAX_PEOPLE_PER_FRAME;
@@ -20,6 +20,7 @@ use crate::backend::{BackendAnswer, BackendRequest, ClaimOutcome};
 use crate::bucket::{Bucket, BucketConfig, Buckets};
 use crate::event::{Event, Output, Outputs, append, encode};
 use crate::global_log::{GlobalLog, Known};
+use crate::key_packages::{KeyPackageAnswer, KeyPackages, Stock};
 use crate::lanes::{Lanes, Misuse, PrivateConfig};
 use crate::millis;
 use crate::presence::Changes;
@@ -75,6 +76,7 @@ pub struct Hub {
     presence: Changes,
     roster: RosterParts,
     lanes: Lanes,
+    key_packages: KeyPackages,
     /// When sessions are looked at next, if there are any.
     liveness_due: Option<Duration>,
     stopping: bool,
@@ -98,6 +100,7 @@ impl Hub {
         Self {
             log: GlobalLog::new(config.log),
             lanes: Lanes::new(config.private),
+            key_packages: KeyPackages::new(),
             config,
             head_due: None,
             sessions: BTreeMap::new(),
@@ -182,7 +185,7 @@ impl Hub {
             .chain(presence)
             .chain(self.head_due)
             .chain(self.liveness_due)
-            .chain([lanes])
+            .chain([lanes, self.key_packages.deadline()])
             .min()
     }
 
@@ -205,6 +208,7 @@ impl Hub {
             self.look_for_silence(now);
         }
         self.lanes.handle_timeout(now, &mut self.outputs);
+        self.key_packages.handle_timeout(now, &mut self.outputs);
         self.tell_presence(now);
     }
 
@@ -293,6 +297,35 @@ impl Hub {
                 }
             }
             BackendAnswer::Expired(dropped) => self.lanes.handle_dropped(dropped, out),
+            BackendAnswer::KeyPackages(answer) => self.handle_key_packages(answer),
+        }
+    }
+
+    fn handle_key_packages(&mut self, answer: KeyPackageAnswer) {
+        let out = &mut self.outputs;
+        match answer {
+            KeyPackageAnswer::Held {
+                session,
+                owner,
+                result,
+            } => {
+                let stock = stock_of(&mut self.sessions, session);
+                self.key_packages
+                    .handle_held(stock, session, owner, result, out);
+            }
+            KeyPackageAnswer::Taken {
+                session,
+                handle,
+                target,
+                result,
+            } => {
+                let stock = stock_of(&mut self.sessions, session);
+                let owner = self.by_key.get(&target).copied();
+                let lane = (handle, target);
+                self.key_packages
+                    .handle_taken(stock, session, lane, result, owner, out);
+            }
+            KeyPackageAnswer::Expired => {}
         }
     }
 
@@ -471,6 +504,7 @@ impl Hub {
             datagrams: Datagrams::Unconfirmed(connection.checks),
             globals: Bucket::default(),
             place: self.lanes.join(session, connection.key),
+            stock: Stock::default(),
             blocking: false,
             heard: self.now,
             pinged: false,
@@ -563,6 +597,19 @@ impl Hub {
                     }
                 }
             }
+            ClientFrame::ListKeyPackages => self.handle_stock(now, session, None),
+            ClientFrame::PutKeyPackages(put) => self.handle_stock(now, session, Some(put)),
+            ClientFrame::TakeKeyPackage(handle) => {
+                let (requester, place) = (joined.person.key, joined.place);
+                match self.lanes.recipient(place, handle) {
+                    Ok(target) => {
+                        let (lane, out) = ((handle, target), &mut self.outputs);
+                        self.key_packages
+                            .handle_take(now, session, requester, lane, out);
+                    }
+                    Err(misuse) => self.protocol_error(session, misuse),
+                }
+            }
             ClientFrame::Ping => self.outputs.send(session, ServerFrame::Pong),
             ClientFrame::Pong => {}
             ClientFrame::Global(message) => self.handle_global(now, session, message),
@@ -578,6 +625,14 @@ impl Hub {
                     self.outputs.push(Output::DatagramsLost { session });
                 }
             }
+        }
+    }
+
+    fn handle_stock(&mut self, now: Duration, session: SessionNumber, put: Option<PutKeyPackages>) {
+        if let Some(Session::Joined(joined)) = self.sessions.get_mut(&session) {
+            let (owner, out) = (joined.person.key, &mut self.outputs);
+            self.key_packages
+                .handle_own(now, &mut joined.stock, session, owner, put, out);
         }
     }
 
@@ -683,8 +738,14 @@ impl Hub {
             }
             Some(Session::Greeting(_)) | None => return,
         };
-        let Joined { person, place, .. } = *joined;
+        let Joined {
+            person,
+            place,
+            stock,
+            ..
+        } = *joined;
         self.lanes.leave(place);
+        self.key_packages.leave(session, stock);
         self.by_key.remove(&person.key);
         self.roster.change(&person.key);
         self.presence.leave(person);
@@ -721,6 +782,7 @@ impl Hub {
         self.stopping = true;
         let sessions = std::mem::take(&mut self.sessions);
         self.by_key.clear();
+        self.key_packages = KeyPackages::new();
         for (session, phase) in sessions {
             if let Session::Joined(joined) = phase {
                 self.lanes.leave(joined.place);
@@ -731,6 +793,16 @@ impl Hub {
 
     fn send(&mut self, session: SessionNumber, frame: ServerFrame) {
         self.outputs.send(session, frame);
+    }
+}
+
+fn stock_of(
+    sessions: &mut BTreeMap<SessionNumber, Session>,
+    session: SessionNumber,
+) -> Option<&mut Stock> {
+    match sessions.get_mut(&session) {
+        Some(Session::Joined(joined)) => Some(&mut joined.stock),
+        _ => None,
     }
 }
 

@@ -22,6 +22,7 @@ mod bucket;
 mod event;
 mod global_log;
 mod hub;
+mod key_packages;
 mod lanes;
 #[cfg(any(test, feature = "memory-backend"))]
 mod memory_backend;
@@ -39,6 +40,7 @@ pub use backend::{
 pub use bucket::{Bucket, BucketConfig, Buckets};
 pub use event::{DatagramChecks, Event, Output};
 pub use hub::{Hub, HubConfig};
+pub use key_packages::{KeyPackageAnswer, KeyPackageRequest, TakenKeyPackage};
 pub use lanes::PrivateConfig;
 #[cfg(any(test, feature = "memory-backend"))]
 pub use memory_backend::MemoryBackend;

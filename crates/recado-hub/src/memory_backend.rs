@@ -1,5 +1,7 @@
 //! A backend in memory, as plain as can be: for simulations, and what others are compared with.
 
+mod key_packages;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use crate::backend::{
     BackendAnswer, BackendRequest, ClaimOutcome, Dropped, Durable, Fetched, LaneChange, LaneNumber,
     LaneState, Mail, MailboxState, Mark, OpenOutcome, OpenedLane, Waiting,
 };
+use key_packages::KeyPackageShelf;
 
 /// Everything durable. A clone is a backup.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +24,7 @@ pub struct MemoryBackend {
     failures: BTreeMap<(LaneNumber, u64), FailureCode>,
     blocked: BTreeSet<(RemoteKey, RemoteKey)>,
     marks: u64,
+    key_packages: KeyPackageShelf,
 }
 
 #[derive(Clone, Debug)]
@@ -126,6 +130,9 @@ impl MemoryBackend {
                 let old = old.map(|(mail, _)| mail.mark).take(max_messages);
                 let old = old.collect::<Vec<_>>();
                 BackendAnswer::Expired(self.drop_old(&old))
+            }
+            BackendRequest::KeyPackages(request) => {
+                BackendAnswer::KeyPackages(self.key_packages.answer(running, request))
             }
         }
     }
