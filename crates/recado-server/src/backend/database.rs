@@ -7,10 +7,10 @@ use recado_hub::{BackendAnswer, BackendRequest, Mark};
 use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior};
 
-use super::{BackendError, mail, names};
+use super::{BackendError, key_packages, mail, names};
 
 /// Numbered from 1; frozen once released.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("key_packages.sql")];
 
 /// Pages in the write-ahead log, about, after which they are moved into the database: 4 MiB.
 const CHECKPOINT_PAGES: usize = 1_000;
@@ -252,6 +252,9 @@ fn answer(
             *looked_at = looked;
             BackendAnswer::Expired(dropped)
         }
+        BackendRequest::KeyPackages(request) => {
+            BackendAnswer::KeyPackages(key_packages::answer(transaction, seconds, request)?)
+        }
     })
 }
 
@@ -272,6 +275,7 @@ fn pages_of(request: &BackendRequest) -> usize {
         }
         BackendRequest::Expire { .. } => 1,
         BackendRequest::Fetch { .. } => 0,
+        BackendRequest::KeyPackages(request) => key_packages::pages_of(request),
     }
 }
 

@@ -1,3 +1,4 @@
+mod key_packages;
 mod mail;
 
 use recado_hub::{ClaimOutcome, SessionNumber};

@@ -96,15 +96,15 @@ fn alice_and_bob() -> (tempfile::TempDir, Database, LaneNumber) {
     (home, database, opened.lane.lane)
 }
 
-fn path(home: &tempfile::TempDir) -> std::path::PathBuf {
+pub(super) fn path(home: &tempfile::TempDir) -> std::path::PathBuf {
     home.path().join("recado.db")
 }
 
 /// SplitMix64.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn below(&mut self, below: u64) -> u64 {
+    pub(super) fn below(&mut self, below: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -200,7 +200,7 @@ fn it_answers_as_the_backend_in_memory() {
 }
 
 /// Faster, and what the process wrote is there all the same.
-fn without_sync(database: &Database) {
+pub(super) fn without_sync(database: &Database) {
     let connection = &database.connection;
     connection
         .pragma_update(None, "synchronous", "OFF")
@@ -412,7 +412,10 @@ fn every_table_is_strict_and_no_column_may_be_null() {
         .collect::<rusqlite::Result<_>>()
         .unwrap();
     assert_eq!(columns, []);
-    let commented = include_str!("../../schema.sql");
+    let commented = concat!(
+        include_str!("../../schema.sql"),
+        include_str!("../../key_packages.sql"),
+    );
     for line in commented.split("CREATE TABLE ").skip(1) {
         let name = line.split(' ').next().unwrap();
         let before = commented
