@@ -205,6 +205,11 @@ impl Engine {
             | ServerFrame::PrivateRefused(_)
             | ServerFrame::IncomingLane(_)
             | ServerFrame::Private(_)
+            | ServerFrame::KeyPackagesHeld(_)
+            | ServerFrame::KeyPackagesLow(_)
+            | ServerFrame::KeyPackage(_)
+            | ServerFrame::KeyPackageRefused(_)
+            | ServerFrame::KeyPackagesReady(_)
             | ServerFrame::Ping
             | ServerFrame::Pong => {}
         }

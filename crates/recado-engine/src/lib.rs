@@ -34,5 +34,6 @@ pub use event::{
 };
 pub use lasting::{ClientConfig, Sign};
 pub use mail::{
-    Content, Entry, IncomingState, MailState, Numbered, OutgoingLane, Receipt, Received, Write,
+    Answer, Arrival, Arrived, Entry, IncomingState, Kind, MailState, Numbered, OutgoingLane,
+    PackageFault, Receipt, Received, Sealed, Write,
 };

@@ -1,14 +1,15 @@
 //! Random stories of two people, a server and their databases: every process may end at every instant, and whatever
 //! was not written down is then gone.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use proptest::prelude::*;
 use recado_proto::frame::{
-    FailureCode, IncomingLane, IncomingPrivate, LaneOpened, LaneProgress, OpenLane, Person,
-    PrivateMessage, PrivateRefusalCode, PrivateRefused,
+    FailureCode, IncomingLane, IncomingPrivate, KeyPackage, KeyPackageRefusalCode,
+    KeyPackageRefused, KeyPackagesHeld, LaneOpened, LaneProgress, OpenLane, Person, PrivateMessage,
+    PrivateRefusalCode, PrivateRefused, PutKeyPackages, StoredKeyPackage,
 };
-use recado_proto::id::{MessageId, RemoteKey};
+use recado_proto::id::{KeyPackageReference, MessageId, RemoteKey};
 
 use super::*;
 use crate::event::Failure;
@@ -24,6 +25,59 @@ fn person(key: RemoteKey) -> Person {
     }
 }
 
+/// What keys a client has, as far as that matters here: which groups it is in, and from which of its lives its key
+/// packages are.
+#[derive(Clone, Default, Debug)]
+struct Keyring {
+    /// Goes up whenever all keys are lost: key packages of before are of no use.
+    life: u8,
+    /// The group in which is sealed, and the life of the recipient's key package with which it was made.
+    group: Option<(GroupName, u8)>,
+    made: u64,
+    joined: BTreeSet<GroupName>,
+    /// What was opened: no key is used twice.
+    opened: BTreeSet<(GroupName, u64)>,
+    /// Lanes in which nothing is opened until a new group comes.
+    closed: BTreeSet<(RemoteKey, StoreId)>,
+}
+
+type GroupName = (StoreId, u64);
+
+/// An envelope: the group, how to join it, and the number and id inside.
+fn seal(group: GroupName, life: u8, number: u64, id: MessageId) -> Vec<u8> {
+    let mut envelope = vec![life];
+    envelope.extend(group.0.as_bytes());
+    envelope.extend(group.1.to_be_bytes());
+    envelope.extend(number.to_be_bytes());
+    envelope.extend(id.as_bytes());
+    envelope
+}
+
+impl Keyring {
+    /// Whether it could be opened.
+    fn open(&mut self, received: &Received) -> bool {
+        let (life, rest) = received.envelope.split_first().unwrap();
+        let (store, rest) = rest.split_at(16);
+        let (made, rest) = rest.split_at(8);
+        let (number, id) = rest.split_at(8);
+        let group = (
+            StoreId::try_from(store).unwrap(),
+            u64::from_be_bytes(made.try_into().unwrap()),
+        );
+        let number = u64::from_be_bytes(number.try_into().unwrap());
+        let lane = (received.from.key, received.store);
+        let is_new = !self.joined.contains(&group) && *life == self.life;
+        let may_open = is_new || (self.joined.contains(&group) && !self.closed.contains(&lane));
+        let is_right = number == received.number && id == received.id.as_bytes();
+        if !may_open || !is_right || !self.opened.insert((group, number)) {
+            return false;
+        }
+        self.joined.insert(group);
+        self.closed.remove(&lane);
+        true
+    }
+}
+
 /// A client's database, as the shell would keep it.
 #[derive(Clone, Debug)]
 struct Database {
@@ -34,9 +88,11 @@ struct Database {
     entries: VecDeque<Entry>,
     outbox: Vec<Numbered>,
     incoming: BTreeMap<(RemoteKey, StoreId), u64>,
+    unreadable: BTreeSet<(RemoteKey, StoreId, u64)>,
     /// What was received, in order: whose, under which id, and whether it was taken.
     inbox: Vec<(Receipt, MessageId, bool)>,
     states: BTreeMap<MessageId, State>,
+    keys: Keyring,
 }
 
 impl Database {
@@ -49,8 +105,10 @@ impl Database {
             entries: VecDeque::new(),
             outbox: Vec::new(),
             incoming: BTreeMap::new(),
+            unreadable: BTreeSet::new(),
             inbox: Vec::new(),
             states: BTreeMap::new(),
+            keys: Keyring::default(),
         }
     }
 
@@ -59,12 +117,14 @@ impl Database {
             let of_lane = |receipt: &Receipt| receipt.from == *from && receipt.store == *store;
             let untaken = self.inbox.iter();
             let untaken = untaken.filter(|(receipt, _, taken)| !taken && of_lane(receipt));
+            let unreadable = self.unreadable.iter();
+            let unreadable = unreadable.filter(|(key, of, _)| (key, of) == (from, store));
             IncomingState {
                 from: *from,
                 store: *store,
                 written: *written,
                 untaken: untaken.map(|(receipt, ..)| receipt.number).collect(),
-                unreadable: Vec::new(),
+                unreadable: unreadable.map(|(.., number)| *number).collect(),
             }
         });
         MailState {
@@ -73,6 +133,8 @@ impl Database {
                 peer: "bob".to_owned(),
                 name: "Bob".to_owned(),
                 key: self.key,
+                other: None,
+                has_group: self.keys.group.is_some(),
                 highest: self.highest,
                 settled_id: self.settled_id,
                 numbered: self.outbox.clone(),
@@ -81,7 +143,7 @@ impl Database {
         }
     }
 
-    fn commit(&mut self, writes: Vec<Write>) -> Vec<bool> {
+    fn commit(&mut self, writes: Vec<Write>) -> Vec<Answer> {
         let mut answers = Vec::new();
         for write in writes {
             match write {
@@ -91,30 +153,33 @@ impl Database {
                         self.settled_id = None;
                     }
                 }
-                Write::Number {
-                    entry,
-                    number,
-                    envelope,
-                    ..
-                } => {
-                    let entry_at = self.entries.iter().position(|it| it.entry == entry);
-                    let entry = self.entries.remove(entry_at.unwrap()).unwrap();
-                    assert_eq!(number, self.highest + 1);
-                    self.highest = number;
-                    self.outbox.push(Numbered {
-                        number,
-                        id: entry.id,
-                        sent_at_ms: entry.sent_at_ms,
-                        envelope,
-                        reference: entry.reference,
-                        stored: false,
-                    });
-                    answers.push(true);
+                Write::Suspect { .. } => {}
+                Write::Begin { package, .. } => {
+                    self.keys.made += 1;
+                    self.keys.group = Some(((self.store, self.keys.made), package[0]));
+                    answers.push(Answer::Begun(Ok(())));
+                }
+                Write::Number { entry, number, .. } => answers.push(self.number(entry, number)),
+                Write::Handshake { number, .. } => {
+                    self.push(number, MessageId::from_bytes([0; 16]), Kind::Nothing);
+                    answers.push(Answer::Empty);
                 }
                 Write::Void { number, .. } => {
                     let mut outbox = self.outbox.iter_mut();
                     if let Some(own) = outbox.find(|own| own.number == number) {
                         own.envelope.clear();
+                        own.kind = Kind::Nothing;
+                    }
+                }
+                Write::Requeue { from, .. } => {
+                    self.keys.group = None;
+                    let outbox = self.outbox.iter_mut().rev();
+                    for own in outbox.filter(|own| own.number >= from && !own.is_void()) {
+                        let entry = entry_of(own);
+                        own.envelope.clear();
+                        own.kind = Kind::Nothing;
+                        self.states.insert(entry.id, State::Queued);
+                        self.entries.push_front(entry);
                     }
                 }
                 Write::Progress {
@@ -144,19 +209,12 @@ impl Database {
                     self.settled_id = None;
                 }
                 Write::Receive(received) => {
-                    let lane = (received.from.key, received.store);
-                    let written = self.incoming.entry(lane).or_default();
-                    *written = received.number.max(*written);
-                    let is_new = !self.inbox.iter().any(|(_, id, _)| *id == received.id);
-                    answers.push(is_new);
-                    if is_new && matches!(received.content, Content::Text(_)) {
-                        let receipt = Receipt {
-                            from: received.from.key,
-                            store: received.store,
-                            number: received.number,
-                        };
-                        self.inbox.push((receipt, received.id, false));
-                    }
+                    let what = self.receive(&received);
+                    answers.push(Answer::Received(Box::new(Arrival {
+                        what,
+                        has_group: false,
+                        handshake_due: false,
+                    })));
                 }
                 Write::Miss {
                     from, store, up_to, ..
@@ -168,35 +226,132 @@ impl Database {
                         *is_taken |= *taken == receipt;
                     }
                 }
+                Write::Stock(held) => {
+                    let own = KeyPackageReference::from_bytes([self.keys.life; 16]);
+                    let put = PutKeyPackages {
+                        packages: vec![StoredKeyPackage {
+                            reference: own,
+                            package: vec![self.keys.life],
+                        }],
+                        last_resort: None,
+                        replaces: true,
+                    };
+                    answers.push(Answer::Stock((held.references != [own]).then_some(put)));
+                }
             }
         }
         answers
+    }
+
+    fn number(&mut self, entry: u64, number: u64) -> Answer {
+        let entry_at = self.entries.iter().position(|it| it.entry == entry);
+        let entry_at = entry_at.unwrap();
+        let id = self.entries[entry_at].id;
+        let Some((group, life)) = self.keys.group else {
+            self.push(number, id, Kind::Nothing);
+            return Answer::Unsealed;
+        };
+        let entry = self.entries.remove(entry_at).unwrap();
+        let envelope = seal(group, life, number, id);
+        self.push(number, id, entry.kind);
+        let own = self.outbox.last_mut().unwrap();
+        own.sent_at_ms = entry.sent_at_ms;
+        own.envelope.clone_from(&envelope);
+        own.reference = entry.reference;
+        own.entry = entry.entry;
+        own.seals = entry.seals + 1;
+        Answer::Sealed(Box::new(Sealed {
+            id,
+            envelope,
+            handshake_due: false,
+        }))
+    }
+
+    fn push(&mut self, number: u64, id: MessageId, kind: Kind) {
+        assert_eq!(number, self.highest + 1);
+        self.highest = number;
+        self.outbox.push(Numbered {
+            number,
+            id,
+            sent_at_ms: 0,
+            envelope: Vec::new(),
+            reference: None,
+            stored: false,
+            kind,
+            entry: 0,
+            seals: 0,
+        });
+    }
+
+    fn receive(&mut self, received: &Received) -> Arrived {
+        let lane = (received.from.key, received.store);
+        let written = self.incoming.entry(lane).or_default();
+        let is_next = received.number > *written;
+        *written = received.number.max(*written);
+        if received.envelope.is_empty() {
+            return Arrived::Nothing;
+        }
+        let is_known = self.inbox.iter().any(|(_, id, _)| *id == received.id);
+        if is_known && !is_next {
+            return Arrived::Known;
+        }
+        if !self.keys.open(received) {
+            self.unreadable.insert((lane.0, lane.1, received.number));
+            if is_next {
+                self.keys.closed.insert(lane);
+            }
+            return Arrived::Unreadable;
+        }
+        if is_known {
+            return Arrived::Known;
+        }
+        let receipt = Receipt {
+            from: received.from.key,
+            store: received.store,
+            number: received.number,
+        };
+        self.inbox.push((receipt, received.id, false));
+        Arrived::Text {
+            text: received.id.to_string(),
+            sent_at_ms: 0,
+        }
+    }
+
+    /// All keys are gone, as with a database that was made anew.
+    fn lose_keys(&mut self) {
+        self.keys = Keyring {
+            life: self.keys.life + 1,
+            closed: std::mem::take(&mut self.keys.closed),
+            ..Keyring::default()
+        };
     }
 
     fn restart(&mut self, store: StoreId) {
         self.store = store;
         self.highest = 0;
         self.settled_id = None;
+        self.keys.group = None;
         let outbox = std::mem::take(&mut self.outbox);
         for own in outbox.into_iter().rev().filter(|own| !own.is_void()) {
-            let Ok(Some(recado_proto::frame::Envelope::Text(text))) =
-                recado_proto::frame::Envelope::decode(&own.envelope)
-            else {
-                panic!("not a text");
-            };
-            self.entries.push_front(Entry {
-                entry: own.number,
-                id: own.id,
-                peer: "bob".to_owned(),
-                to: "Bob".to_owned(),
-                sent_at_ms: own.sent_at_ms,
-                text,
-                reference: own.reference,
-            });
+            let entry = entry_of(&own);
+            self.entries.push_front(Entry { seals: 0, ..entry });
         }
         for (at, entry) in self.entries.iter_mut().enumerate() {
             entry.entry = at as u64;
         }
+    }
+}
+
+fn entry_of(own: &Numbered) -> Entry {
+    Entry {
+        entry: own.entry,
+        id: own.id,
+        peer: "bob".to_owned(),
+        to: "Bob".to_owned(),
+        sent_at_ms: own.sent_at_ms,
+        reference: own.reference.clone(),
+        kind: own.kind,
+        seals: own.seals,
     }
 }
 
@@ -215,7 +370,7 @@ struct Process {
 impl Process {
     fn new(database: Database, manual: bool) -> Self {
         let mut process = Self {
-            mail: Mail::new(database.state(), manual),
+            mail: Mail::new(database.state(), RemoteKey::from_bytes([7; 32]), manual),
             database,
             committing: None,
             frames: VecDeque::new(),
@@ -243,8 +398,9 @@ impl Process {
             peer: "bob".to_owned(),
             to: "Bob".to_owned(),
             sent_at_ms: 0,
-            text: id.to_string(),
             reference: None,
+            kind: Kind::Text,
+            seals: 0,
         });
         self.feed();
     }
@@ -287,7 +443,7 @@ impl Process {
     fn commit(&mut self) {
         if let Some(writes) = self.committing.take() {
             let answers = self.database.commit(writes);
-            self.mail.handle_committed(&answers);
+            self.mail.handle_committed(answers);
             self.drain();
         }
     }
@@ -328,6 +484,8 @@ struct ServerLane {
 struct Written {
     lanes: BTreeMap<StoreId, ServerLane>,
     mailbox: Vec<(StoreId, PrivateMessage)>,
+    /// Alice's and Bob's.
+    key_packages: [Vec<StoredKeyPackage>; 2],
 }
 
 /// The server, played by hand.
@@ -346,8 +504,44 @@ struct Server {
 }
 
 impl Server {
+    /// Someone's own key packages: what they put, and what is said then.
+    fn stock(&mut self, who: usize, put: Option<PutKeyPackages>) -> ServerFrame {
+        if let Some(put) = put {
+            self.now.key_packages[who] = put.packages;
+            self.written.key_packages = self.now.key_packages.clone();
+        }
+        let packages = self.now.key_packages[who].iter();
+        ServerFrame::KeyPackagesHeld(KeyPackagesHeld {
+            references: packages.map(|package| package.reference).collect(),
+            ..KeyPackagesHeld::default()
+        })
+    }
+
     fn hear_alice(&mut self, frame: ClientFrame) {
         match frame {
+            ClientFrame::ListKeyPackages => {
+                let held = self.stock(0, None);
+                self.alice.push_back(held);
+            }
+            ClientFrame::PutKeyPackages(put) => {
+                let held = self.stock(0, Some(put));
+                self.alice.push_back(held);
+            }
+            ClientFrame::TakeKeyPackage(lane) => {
+                let package = self.now.key_packages[1].first();
+                self.alice.push_back(match package {
+                    Some(stored) => ServerFrame::KeyPackage(KeyPackage {
+                        lane,
+                        package: stored.package.clone(),
+                        last_resort: true,
+                    }),
+                    None => ServerFrame::KeyPackageRefused(KeyPackageRefused {
+                        lane,
+                        code: KeyPackageRefusalCode::None,
+                        retry_in_ms: 10,
+                    }),
+                });
+            }
             ClientFrame::OpenLane(OpenLane {
                 lane,
                 store,
@@ -417,8 +611,17 @@ impl Server {
     }
 
     fn hear_bob(&mut self, frame: ClientFrame) {
-        let ClientFrame::Acknowledge(acknowledge) = frame else {
-            panic!("{frame:?}");
+        let acknowledge = match frame {
+            ClientFrame::Acknowledge(acknowledge) => acknowledge,
+            ClientFrame::ListKeyPackages => {
+                let held = self.stock(1, None);
+                return self.bob.push_back(held);
+            }
+            ClientFrame::PutKeyPackages(put) => {
+                let held = self.stock(1, Some(put));
+                return self.bob.push_back(held);
+            }
+            other => panic!("{other:?}"),
         };
         let mut sent = self.sent.iter();
         let (store, _) = sent
@@ -426,6 +629,13 @@ impl Server {
             .unwrap();
         let store = *store;
         let state = self.now.lanes.get_mut(&store).unwrap();
+        for number in acknowledge.unreadable {
+            if number > state.settled && !state.failures.iter().any(|it| it.number == number) {
+                let code = FailureCode::Unreadable;
+                let failure = recado_proto::frame::Failure { number, code };
+                state.failures.push(failure);
+            }
+        }
         state.taken = state.taken.max(acknowledge.up_to);
         self.settle(store);
     }
@@ -539,7 +749,7 @@ impl Story {
         self.alice.frames.clear();
         self.server.open.clear();
         self.server.alice.clear();
-        self.alice.mail.handle_connected();
+        self.alice.mail.handle_connected(Duration::ZERO);
         self.alice.drain();
     }
 
@@ -555,7 +765,8 @@ impl Story {
     fn connect_bob(&mut self) {
         self.leave_bob();
         self.server.bob_is_here = true;
-        self.bob.mail.handle_connected();
+        self.bob.mail.handle_connected(Duration::ZERO);
+        self.bob.drain();
         self.server.deliver();
     }
 
@@ -620,6 +831,14 @@ impl Story {
                 self.alice.drain();
             }
         }
+    }
+
+    /// Bob goes on with a database without keys.
+    fn bob_loses_his_keys(&mut self) {
+        self.bob.committing = None;
+        self.bob.database.lose_keys();
+        self.bob.end();
+        self.connect_bob();
     }
 
     fn bob_takes(&mut self) {
@@ -716,6 +935,52 @@ proptest! {
         once.sort();
         once.dedup();
         prop_assert_eq!(once.len(), arrived.len());
+        prop_assert!(story.alice.database.outbox.is_empty());
+    }
+
+    #[test]
+    fn what_bob_cannot_read_is_sealed_again_in_order(
+        before in steps(), after in steps(), manual: bool,
+    ) {
+        let mut story = Story::new(manual);
+        for step in before {
+            story.step(step);
+        }
+        story.bob_loses_his_keys();
+        for step in after {
+            story.step(step);
+        }
+        story.settle();
+        prop_assert_eq!(story.arrived(), story.entered.clone());
+        for id in &story.entered {
+            let state = story.alice.database.states.get(id);
+            prop_assert_eq!(state, Some(&State::Delivered));
+        }
+        prop_assert!(story.alice.database.outbox.is_empty());
+    }
+
+    #[test]
+    fn what_bob_can_never_read_has_failed_and_nothing_behind_it_overtakes(steps in steps()) {
+        let mut story = Story::new(false);
+        for step in steps {
+            match step {
+                240.. => story.bob_loses_his_keys(),
+                step => story.step(step),
+            }
+        }
+        story.settle();
+        let arrived = story.arrived();
+        for id in &story.entered {
+            let state = story.alice.database.states.get(id).copied();
+            let is_right = match state {
+                Some(State::Delivered) => arrived.contains(id),
+                Some(State::Failed(Failure::Unreadable)) => true,
+                _ => false,
+            };
+            prop_assert!(is_right, "{:?}", state);
+        }
+        let sent: Vec<_> = story.entered.iter().filter(|id| arrived.contains(id)).copied().collect();
+        prop_assert_eq!(arrived, sent);
         prop_assert!(story.alice.database.outbox.is_empty());
     }
 
