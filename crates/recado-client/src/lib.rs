@@ -7,6 +7,7 @@
 
 pub mod address;
 pub mod connect;
+pub mod e2e;
 pub mod history;
 pub mod home;
 pub mod https;
@@ -16,6 +17,6 @@ pub mod session;
 pub mod trust;
 
 pub use recado_engine::{
-    Command, CommandError, Event, Failure, LinkMeasurement, LinkReport, LinkState, Receipt, State,
-    Via, WaitReason, check_name, check_text,
+    Command, CommandError, Event, Failure, LinkMeasurement, LinkReport, LinkState, PackageFault,
+    Receipt, State, Via, WaitReason, check_name, check_text,
 };

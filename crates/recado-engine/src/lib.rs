@@ -20,6 +20,7 @@ mod client;
 mod engine;
 mod event;
 mod global_log;
+pub mod groups;
 mod lasting;
 mod link;
 mod liveness;

@@ -363,6 +363,8 @@ pub(super) fn state_of(numbered: &Numbered, state: State) -> Option<Event> {
 /// Of which of this client's lanes a frame speaks.
 fn lane_of(frame: &ServerFrame) -> Option<u32> {
     match frame {
+        ServerFrame::LaneOpened(opened) => Some(opened.lane),
+        ServerFrame::LaneRefused(refused) => Some(refused.lane),
         ServerFrame::LaneProgress(progress) => Some(progress.lane),
         ServerFrame::PrivateRefused(refused) => Some(refused.lane),
         ServerFrame::KeyPackage(package) => Some(package.lane),

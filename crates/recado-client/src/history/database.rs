@@ -1,7 +1,7 @@
 //! The file: opening, migrating, transactions; and what a process without the identity's lock may do with it.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::rand;
 use recado_engine::Failure;
@@ -10,20 +10,26 @@ use rusqlite::{
     Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior, params,
 };
 
+use super::outbox::Blob;
 use super::{HistoryError, Outgoing, Standing, outbox};
+use crate::e2e::{Secrecy, Vault};
 use crate::home;
 
 /// The database beside an identity's key.
 pub(crate) const FILE: &str = "history.db";
 
 /// Numbered from 1; frozen once released.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("encryption.sql")];
 
 /// How long one process waits for another's transaction: hundreds of commits of a slow disk.
 const BUSY_TIME: Duration = Duration::from_secs(10);
 
 /// Rows changed before the log is moved into the database: some MiB of log.
 const CHECKPOINT_ROWS: u64 = 4096;
+
+/// How long the log keeps what was changed, if no more is: keys that were used are in it until then. Two syncs each
+/// time.
+const CHECKPOINT_TIME: Duration = Duration::from_secs(10);
 
 /// An identity's open database.
 #[derive(Debug)]
@@ -32,6 +38,8 @@ pub struct Database {
     path: PathBuf,
     /// Rows that had been changed when the log was last moved.
     moved: u64,
+    /// When that was.
+    moved_at: Instant,
 }
 
 impl Database {
@@ -49,6 +57,7 @@ impl Database {
             connection,
             path,
             moved: 0,
+            moved_at: Instant::now(),
         };
         database.prepare()?;
         Ok(database)
@@ -59,11 +68,12 @@ impl Database {
         let failed = |error| classify(&path, error);
         self.connection.busy_timeout(BUSY_TIME).map_err(failed)?;
         // FULL: a commit is on the disk when it returns; acknowledgements rest on it. The log is moved by
-        // `checkpoint` alone: what SQLite does by itself after a commit, it does again after a failed sync.
+        // `checkpoint` alone: what SQLite does by itself after a commit, it does again after a failed sync. What is
+        // deleted is overwritten, and what a statement may have to undo is kept in memory: both may be keys.
         self.connection
             .execute_batch(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
-                 PRAGMA wal_autocheckpoint = 0;",
+                 PRAGMA wal_autocheckpoint = 0; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;",
             )
             .map_err(failed)?;
         let transaction = self
@@ -94,7 +104,9 @@ impl Database {
                 [id],
             )
             .map_err(failed)?;
-        transaction.commit().map_err(failed)
+        transaction.commit().map_err(failed)?;
+        // What a process that was killed left in the log.
+        self.move_log()
     }
 
     /// All of this in one transaction, which is on the disk when this returns; or nothing of it.
@@ -114,17 +126,49 @@ impl Database {
         done.map_err(|error| classify(path, error))
     }
 
-    /// Moves the log into the database, once it has grown.
+    /// As [`write`](Self::write), where something is sealed or opened as well.
+    pub(super) fn seal<T>(
+        &mut self,
+        vault: &Vault,
+        work: impl FnOnce(&Transaction<'_>, &mut Secrecy<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, HistoryError> {
+        self.write(|transaction| {
+            let Blob(store) = transaction
+                .prepare_cached("SELECT id FROM store")?
+                .query_row([], |row| row.get(0))?;
+            let mut secrecy = Secrecy::over(vault, transaction, store);
+            let answer = work(transaction, &mut secrecy)?;
+            secrecy.finish()?;
+            Ok(answer)
+        })
+    }
+
+    /// Moves the log into the database and empties it, once it has grown, or some time after it was written.
     pub(super) fn checkpoint(&mut self) -> Result<(), HistoryError> {
-        let changed = self.connection.total_changes();
-        if changed.saturating_sub(self.moved) < CHECKPOINT_ROWS {
-            return Ok(());
+        let changed = self.connection.total_changes().saturating_sub(self.moved);
+        let is_old = changed > 0 && self.moved_at.elapsed() >= CHECKPOINT_TIME;
+        match changed >= CHECKPOINT_ROWS || is_old {
+            true => self.move_log(),
+            false => Ok(()),
         }
-        self.moved = changed;
-        let pragma = "PRAGMA wal_checkpoint(PASSIVE)";
-        match self.read(|connection| connection.query_row(pragma, [], |_| Ok(()))) {
+    }
+
+    fn move_log(&mut self) -> Result<(), HistoryError> {
+        self.moved = self.connection.total_changes();
+        self.moved_at = Instant::now();
+        // Another process that reads at this moment is not waited for: there is another time.
+        let path = self.path.clone();
+        let failed = |error| classify(&path, error);
+        self.connection
+            .busy_timeout(Duration::ZERO)
+            .map_err(failed)?;
+        let pragma = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let moved = self.read(|connection| connection.query_row(pragma, [], |_| Ok(())));
+        self.connection.busy_timeout(BUSY_TIME).map_err(failed)?;
+        match moved {
             // It can be moved later: nothing rests on that.
             Err(HistoryError::Full { .. }) => Ok(()),
+            Err(HistoryError::Failed { source, .. }) if is_busy(&source) => Ok(()),
             moved => moved,
         }
     }
@@ -216,6 +260,13 @@ pub(super) fn standing(word: &str) -> Standing {
         .find(|state| state.as_str() == word);
     // The schema admits no other.
     known.unwrap_or(Standing::Failed)
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    let busy = [ErrorCode::DatabaseBusy, ErrorCode::DatabaseLocked];
+    error
+        .sqlite_error_code()
+        .is_some_and(|code| busy.contains(&code))
 }
 
 fn classify(path: &Path, error: rusqlite::Error) -> HistoryError {

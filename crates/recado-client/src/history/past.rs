@@ -20,7 +20,7 @@ type Placed = (Option<(i64, i64)>, Item);
 pub(super) fn answer(connection: &Connection, question: &Question) -> rusqlite::Result<Vec<Item>> {
     let latest = |filter: &str, peer: Option<String>, limit: usize| {
         let query = format!(
-            "SELECT {COLUMNS} FROM message m WHERE {filter} ORDER BY m.number DESC LIMIT ?2"
+            "SELECT {COLUMNS} FROM message m WHERE m.kind = 0 AND {filter} ORDER BY m.number DESC LIMIT ?2"
         );
         select(connection, &query, peer, limit)
     };

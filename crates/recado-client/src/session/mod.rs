@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
-use recado_engine::{Command, CommandError, Event, WelcomeError};
+use recado_engine::{Command, CommandError, Event, WelcomeError, check_name};
 use recado_proto::frame::{ClosingCode, Malformed, Refused};
 use recado_proto::framing::FrameTooLong;
 use recado_proto::id::MessageId;
@@ -18,7 +18,7 @@ use recado_proto::ticket::TicketSecret;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::history::{Database, History, HistoryError, Outgoing};
+use crate::history::{Database, History, HistoryError, Outgoing, OutgoingNote, Verification};
 use crate::identity::Identity;
 use crate::trust::{TrustError, Trusted};
 use line::Line;
@@ -70,7 +70,29 @@ pub struct Session {
 #[derive(Debug)]
 pub(crate) enum Request {
     Enter(Outgoing),
+    Note(OutgoingNote),
+    Verify(String, Option<Comparison>),
     Command(Command),
+}
+
+/// What a person says of a code that they have compared with someone.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Comparison {
+    /// It was the same.
+    Same,
+    /// These digits were read to them.
+    Heard(String),
+}
+
+/// Why someone cannot be verified.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum VerifyError {
+    /// Nobody has that name.
+    UnknownName,
+    /// Their key is not known, and there is no connection now to learn it.
+    Away,
+    /// The digits that were heard are others: someone may stand between.
+    Differs(Box<Verification>),
 }
 
 /// What a session tells.
@@ -95,6 +117,18 @@ pub enum Update {
         /// These were entered, and are not written down: they will not be sent.
         lost: Vec<Outgoing>,
     },
+    /// The answer to [`Session::verify`]; or, unasked, news of what someone says.
+    Verification {
+        /// Whose name, as asked.
+        name: String,
+        /// What was compared.
+        result: Result<Verification, VerifyError>,
+        /// Whether it was asked for.
+        asked: bool,
+    },
+    /// These are the names of all with whom both sides have compared the code. After [`Event::Ready`], and when it
+    /// changes.
+    Verified(Vec<String>),
     /// The session is over; nothing follows.
     Ended(End),
 }
@@ -196,6 +230,32 @@ impl Session {
     pub async fn enter(&self, message: Outgoing) -> Result<(), CommandError> {
         message.check()?;
         self.request(Request::Enter(message)).await;
+        Ok(())
+    }
+
+    /// Writes a note down for somebody's program, and sends it: sealed, ordered and delivered like a message, told by
+    /// [`Event::NoteState`], and not shown. Waits while many are queued.
+    ///
+    /// # Errors
+    /// [`CommandError`]; nothing was done.
+    pub async fn note(&self, note: OutgoingNote) -> Result<(), CommandError> {
+        note.check()?;
+        self.request(Request::Note(note)).await;
+        Ok(())
+    }
+
+    /// Asks for the code of someone's key, or says that it was compared: answered by [`Update::Verification`].
+    ///
+    /// # Errors
+    /// [`CommandError`]; nothing was done.
+    pub async fn verify(
+        &self,
+        name: &str,
+        comparison: Option<Comparison>,
+    ) -> Result<(), CommandError> {
+        check_name(name)?;
+        let request = Request::Verify(name.to_owned(), comparison);
+        self.request(request).await;
         Ok(())
     }
 

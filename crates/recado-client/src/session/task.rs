@@ -9,15 +9,20 @@ use recado_engine::{
 };
 use recado_proto::frame::{ClosingCode, RefusalCode, ServerFrame};
 use recado_proto::id::{LogId, MessageId, RemoteKey, Signature, StoreId};
+use recado_proto::name::NameKeys;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::back_off::{self, BackOff};
 use super::line::{Happening, Line, Welcomed};
-use super::{End, IncomingMail, Request, SessionConfig, SessionError, Update};
+use super::{
+    Comparison, End, IncomingMail, Request, SessionConfig, SessionError, Update, VerifyError,
+};
+use crate::e2e::Vault;
 use crate::history::{
-    Database, Done, Fed, GlobalRecord, History, HistoryError, Keeper, Record, Untaken,
+    Database, Done, Fed, GlobalRecord, History, HistoryError, Keeper, Record, Untaken, UntakenBody,
+    Verification,
 };
 
 /// Messages that may be on their way into the database; then no more requests are taken.
@@ -25,6 +30,9 @@ const ENTERING: usize = 1024;
 
 /// Records that may be; then nothing more is read from the network. As many as one commit takes.
 const RECORDING: usize = 4096;
+
+/// Names whose keys are asked for at once so that they can be verified: more than anyone compares at a time.
+const VERIFYING: usize = 64;
 
 /// How long the end waits for the database.
 const CLOSE_TIME: Duration = Duration::from_secs(5);
@@ -53,6 +61,10 @@ pub(super) struct Task {
     recording: usize,
     told_away: bool,
     told_full: bool,
+    /// Who waits to be verified until their key is known.
+    verifying: Vec<(String, Option<Comparison>)>,
+    /// Who was told to be verified.
+    verified: Vec<String>,
 }
 
 /// The way to the server.
@@ -97,7 +109,13 @@ impl Task {
     ) -> Result<(Self, History), SessionError> {
         let (tell, done) = mpsc::unbounded_channel();
         // Bounded by what this task has under way.
-        let keeper = Keeper::start(database, move |news| drop(tell.send(news)))?;
+        let identity = &config.identity;
+        let vault = Vault::new(
+            identity.key().clone(),
+            identity.name().to_owned(),
+            config.trusted.root,
+        );
+        let keeper = Keeper::start(database, vault, move |news| drop(tell.send(news)))?;
         let (state, untaken) = keeper.load().await?;
         let key = RemoteKey::from_bytes(config.identity.public_key());
         let mut task = Self {
@@ -118,6 +136,8 @@ impl Task {
             recording: 0,
             told_away: false,
             told_full: false,
+            verifying: Vec::new(),
+            verified: Vec::new(),
             keeper,
         };
         task.begin(welcomed)?;
@@ -159,7 +179,11 @@ impl Task {
             let deadline = self.client.poll_timeout().map(|at| self.started + at);
             tokio::select! {
                 request = requests.recv(), if self.entering < ENTERING => match request {
-                    Some(request) => self.take_request(request),
+                    Some(request) => {
+                        if let Err(end) = self.take_request(request).await {
+                            return Some(end);
+                        }
+                    }
                     None => return None,
                 },
                 permit = updates.reserve(), if !is_idle => match (permit, self.pending.pop_front()) {
@@ -208,12 +232,14 @@ impl Task {
         let _ = tokio::task::spawn_blocking(move || keeper.close()).await;
     }
 
-    fn take_request(&mut self, request: Request) {
+    async fn take_request(&mut self, request: Request) -> Result<(), End> {
         match request {
             Request::Enter(message) => {
                 self.entering += 1;
                 self.keeper.enter(message);
             }
+            Request::Note(note) => self.keeper.enter_note(note),
+            Request::Verify(name, comparison) => self.verify(name, comparison, true).await?,
             Request::Command(command) => {
                 let now = self.started.elapsed();
                 let result = self.client.handle_command(now, command.clone());
@@ -222,6 +248,7 @@ impl Task {
                 }
             }
         }
+        Ok(())
     }
 
     /// What the database has done.
@@ -264,7 +291,7 @@ impl Task {
         }
         if let Some(answers) = committed {
             self.is_committing = false;
-            self.client.handle_committed(&answers);
+            self.client.handle_committed(answers);
         }
         if let Some(fed) = fed {
             self.take_fed(fed);
@@ -372,20 +399,36 @@ impl Task {
                     self.begin_anew().await?;
                 }
                 Output::Event(Event::Closed { code, detail }) => self.closed(code, detail)?,
-                Output::Event(event) => self.take_event(event),
+                Output::Event(event) => self.take_event(event).await?,
             }
         }
         Ok(())
     }
 
     /// Tells what happened, and writes down what only the history is told of.
-    fn take_event(&mut self, event: Event) {
+    async fn take_event(&mut self, event: Event) -> Result<(), End> {
         match &event {
             Event::Ready { .. } => {
                 self.told_away = false;
                 self.pending.push_back(Update::Event(event));
-                self.replay();
-                return;
+                self.tell_verified().await?;
+                let replays = std::mem::take(&mut self.replays);
+                self.show(replays, true);
+                return Ok(());
+            }
+            Event::Met { name, found } => {
+                let (name, found) = (name.clone(), *found);
+                return self.met(&name, found).await;
+            }
+            Event::Confirmed { from } => {
+                let name = from.name.clone();
+                return self.verify(name, None, false).await;
+            }
+            Event::Trusted { key } => {
+                let untaken = self.keeper.untaken_of(*key).await;
+                let untaken = untaken.map_err(|error| End::Error(error.into()))?;
+                self.show(untaken, false);
+                self.tell_verified().await?;
             }
             Event::Global {
                 from,
@@ -424,6 +467,89 @@ impl Task {
             _ => {}
         }
         self.pending.push_back(Update::Event(event));
+        Ok(())
+    }
+
+    /// Looks up, or notes, what was compared with someone; where their key is not known, it is asked for first.
+    async fn verify(
+        &mut self,
+        name: String,
+        comparison: Option<Comparison>,
+        asked: bool,
+    ) -> Result<(), End> {
+        let failed = |error: HistoryError| End::Error(error.into());
+        let history = self.keeper.history();
+        let found = history.verification(&name).await.map_err(failed)?;
+        let Some(mut verification) = found else {
+            if self.verifying.len() < VERIFYING {
+                let command = Command::Meet { name: name.clone() };
+                let now = self.started.elapsed();
+                if self.client.handle_command(now, command).is_ok() {
+                    self.verifying.push((name, comparison));
+                    return Ok(());
+                }
+            }
+            self.tell_verification(name, Err(VerifyError::Away), asked);
+            return Ok(());
+        };
+        let is_same = match &comparison {
+            None => false,
+            Some(Comparison::Same) => true,
+            Some(Comparison::Heard(heard)) => {
+                let digits =
+                    |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
+                if digits(heard) != digits(&verification.code) {
+                    let differs = VerifyError::Differs(Box::new(verification));
+                    self.tell_verification(name, Err(differs), asked);
+                    return Ok(());
+                }
+                true
+            }
+        };
+        if is_same && !verification.here {
+            self.keeper.compared(name.clone());
+            verification.here = true;
+        }
+        self.tell_verification(name, Ok(verification), asked);
+        self.tell_verified().await
+    }
+
+    /// It is known now whose a name is.
+    async fn met(&mut self, name: &str, found: bool) -> Result<(), End> {
+        let folded = NameKeys::of(name).folded;
+        let is_it = |(asked, _): &mut (String, _)| NameKeys::of(asked).folded == folded;
+        let met: Vec<_> = self.verifying.extract_if(.., is_it).collect();
+        for (name, comparison) in met {
+            match found {
+                true => self.verify(name, comparison, true).await?,
+                false => self.tell_verification(name, Err(VerifyError::UnknownName), true),
+            }
+        }
+        Ok(())
+    }
+
+    fn tell_verification(
+        &mut self,
+        name: String,
+        result: Result<Verification, VerifyError>,
+        asked: bool,
+    ) {
+        self.pending.push_back(Update::Verification {
+            name,
+            result,
+            asked,
+        });
+    }
+
+    /// Tells who is verified, if that has changed.
+    async fn tell_verified(&mut self) -> Result<(), End> {
+        let verified = self.keeper.history().verified().await;
+        let verified = verified.map_err(|error| End::Error(error.into()))?;
+        if verified != self.verified {
+            self.verified.clone_from(&verified);
+            self.pending.push_back(Update::Verified(verified));
+        }
+        Ok(())
     }
 
     fn record(&mut self, record: Record) {
@@ -492,7 +618,8 @@ impl Task {
         while let Some(output) = self.client.poll_output() {
             match output {
                 Output::Event(Event::Closed { code, detail }) => self.closed(code, detail)?,
-                Output::Event(event) => self.take_event(event),
+                Output::Event(Event::Met { .. } | Event::Confirmed { .. }) => {}
+                Output::Event(event) => self.pending.push_back(Update::Event(event)),
                 _ => {}
             }
         }
@@ -511,20 +638,36 @@ impl Task {
         Ok(())
     }
 
-    /// Shows again what may not have been shown.
-    fn replay(&mut self) {
-        let replays = std::mem::take(&mut self.replays);
+    /// Shows what came before; again, if it may have been shown.
+    fn show(&mut self, messages: Vec<Untaken>, replayed: bool) {
         if self.config.incoming == IncomingMail::Left {
             return;
         }
-        for message in replays {
-            self.pending.push_back(Update::Event(Event::Private {
-                receipt: message.receipt,
-                from: message.from,
-                id: message.id,
-                sent_at_ms: message.sent_at_ms,
-                text: message.text,
-                replayed: true,
+        for message in messages {
+            let Untaken {
+                receipt,
+                from,
+                id,
+                sent_at_ms,
+                what,
+            } = message;
+            self.pending.push_back(Update::Event(match what {
+                UntakenBody::Text(text) => Event::Private {
+                    receipt,
+                    from,
+                    id,
+                    sent_at_ms,
+                    text,
+                    replayed,
+                },
+                UntakenBody::Note(note) => Event::Note {
+                    receipt,
+                    from,
+                    id,
+                    sent_at_ms,
+                    note,
+                    replayed,
+                },
             }));
         }
     }

@@ -267,7 +267,6 @@ impl Outgoing {
         }
         if lane.key.is_some_and(|key| key != recipient.key) {
             // It was asked for the key that is remembered, and says another as if nothing were.
-            self.retire(handle);
             self.bar(&peer, recipient, desk);
             return Ok(Standing::Current);
         }
@@ -341,8 +340,18 @@ impl Outgoing {
     /// The server knows a name under another key: nothing goes there until its user trusts it.
     fn bar(&mut self, peer: &str, holder: Person, desk: &mut Desk) {
         self.suspect(peer, holder, desk);
+        let mut open = None;
         if let Some(lane) = self.lanes.get_mut(peer) {
             lane.is_barred = true;
+            open = match lane.phase {
+                Phase::Opening(lane) | Phase::Open { lane, .. } | Phase::Held { lane, .. } => {
+                    Some(lane)
+                }
+                Phase::Closed | Phase::Refused(_) => None,
+            };
+        }
+        if let Some(handle) = open {
+            self.retire(handle);
         }
         self.give_up(peer, Failure::KeyChanged, desk);
     }
@@ -523,7 +532,7 @@ impl Outgoing {
         let lane = self.lanes.get_mut(&peer);
         match lane.map(|lane| (lane.key, lane)) {
             Some((Some(key), _)) if key != person.key => {
-                self.suspect(&peer, person.clone(), desk);
+                self.bar(&peer, person.clone(), desk);
                 Acquaintance::Impostor
             }
             _ => Acquaintance::Friend,
@@ -565,18 +574,17 @@ impl Outgoing {
         lane.told_key = None;
         lane.keys = Keys::new(person.key == self.own);
         lane.handshake_due = false;
-        let before = lane.phase;
-        // A lane that is being opened is refused, as the key is another, and is opened again.
-        if let Phase::Open { .. } | Phase::Held { .. } | Phase::Refused(_) = before {
+        // Where the old key was barred, nothing is under way to it; where it was not yet, in this session, its lane is
+        // refused as soon as it is asked for, and asked for again.
+        lane.numbered.clear();
+        lane.unwritten.clear();
+        if let Phase::Refused(_) = lane.phase {
             lane.phase = Phase::Closed;
         }
         desk.write(Write::Remember {
             peer: peer.to_owned(),
             person: person.clone(),
         });
-        if let Phase::Open { lane: handle, .. } | Phase::Held { lane: handle, .. } = before {
-            self.retire(handle);
-        }
         self.busy.push_back(peer.to_owned());
         Some(person)
     }
