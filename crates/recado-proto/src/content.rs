@@ -54,6 +54,8 @@ pub struct Content {
     pub sender_name: String,
     /// By the sender's clock, in milliseconds since 1970.
     pub sent_at_ms: i64,
+    /// The number of the lane for which the group was made, as it could not be read; 0 if that is not why.
+    pub resumes: u64,
     /// What it says.
     pub body: Body,
 }
@@ -132,6 +134,7 @@ impl Content {
             recipient: self.recipient.as_bytes().to_vec(),
             sender_name: at_most("sender_name", self.sender_name, MAX_NAME_BYTES)?,
             sent_at_ms: self.sent_at_ms,
+            resumes: self.resumes,
             body: Some(body),
         };
         let length = content.encoded_len();
@@ -179,6 +182,7 @@ impl Content {
             recipient: id("recipient", &content.recipient)?,
             sender_name: at_most("sender_name", content.sender_name, MAX_NAME_BYTES)?,
             sent_at_ms: content.sent_at_ms,
+            resumes: content.resumes,
             body,
         }))
     }
@@ -199,6 +203,7 @@ mod tests {
             recipient: RemoteKey::from_bytes([4; 32]),
             sender_name: "\u{10348}".repeat(32),
             sent_at_ms: i64::MIN,
+            resumes: u64::MAX,
             body,
         }
     }

@@ -228,21 +228,44 @@ impl<'t> Mls<'t> {
         Ok(done)
     }
 
-    /// Joins the group that a welcome opens, if it is one that this lane may open. Returns its generation.
-    fn join(&mut self, incoming: &Incoming<'_>) -> rusqlite::Result<Option<u64>> {
+    /// Joins the group that a welcome opens, if it is one that this lane may open, and opens the message in it; or does
+    /// neither.
+    fn join_and_open(
+        &mut self,
+        incoming: &Incoming<'_>,
+        parts: Parts,
+        accept: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> rusqlite::Result<Result<Opening, Unreadable>> {
         self.state.attempt();
         let joined = self.try_join(incoming);
-        self.state.settle(joined.is_some());
         self.state.fault()?;
         let Some((group, keys, package)) = joined else {
-            return Ok(None);
+            self.state.settle(false);
+            return Ok(Err(Unreadable::Welcome));
         };
-        let (name, generation) = (group.name, group.name.generation());
-        self.note_generation(incoming.from, generation)?;
-        self.use_key_package(&package)?;
+        let name = group.name;
         self.add(incoming.from, group)?;
         self.loaded.insert(name, keys);
-        Ok(Some(generation))
+        // Where the welcome is for another group than the message, that is not known now either.
+        let opened = match GroupName::try_from(&parts.group) {
+            Ok(meant) => self.open_in(meant, incoming, parts, accept)?,
+            Err(()) => Err(Unreadable::UnknownGroup),
+        };
+        let is_handshake = match opened {
+            Ok(is_handshake) => is_handshake,
+            Err(fault) => {
+                self.state.settle(false);
+                self.loaded.remove(&name);
+                self.of_mut(incoming.from)?.retain(|it| it.name != name);
+                return Ok(Err(fault));
+            }
+        };
+        self.note_generation(incoming.from, name.generation())?;
+        self.use_key_package(&package)?;
+        Ok(Ok(Opening {
+            is_handshake,
+            opened: Some(name.generation()),
+        }))
     }
 
     fn try_join(&self, incoming: &Incoming<'_>) -> Option<(Group, MlsGroup, Vec<u8>)> {
@@ -467,7 +490,8 @@ impl Scheme for Mls<'_> {
             return Ok(Err(PackageFault::Malformed));
         };
         self.note_generation(peer, generation)?;
-        let group = Group::made(name, self.vault.own, leaf.store, welcome);
+        let mut group = Group::made(name, self.vault.own, leaf.store, welcome);
+        group.resumes = self.take_resumption(peer)?;
         self.add(peer, group)?;
         self.loaded.insert(name, keys);
         Ok(Ok(()))
@@ -482,6 +506,11 @@ impl Scheme for Mls<'_> {
         let now = now_ms();
         let current = self.current(peer)?;
         Ok(current.is_some_and(|group| rules::is_renewal_due(&group.freshness(own_commits, now))))
+    }
+
+    fn resumes(&mut self, peer: RemoteKey) -> rusqlite::Result<u64> {
+        let current = self.current(peer)?;
+        Ok(current.map_or(0, |group| group.resumes))
     }
 
     fn seal(
@@ -554,25 +583,23 @@ impl Scheme for Mls<'_> {
         let Ok(name) = GroupName::try_from(&parts.group) else {
             return Ok(Err(Unreadable::UnknownGroup));
         };
-        let mut opened = None;
         if self.find(incoming.from, name)?.is_none() {
             if incoming.welcome.is_empty() {
                 return Ok(Err(Unreadable::UnknownGroup));
             }
-            opened = self.join(&incoming)?;
-            if opened.is_none() {
-                return Ok(Err(Unreadable::Welcome));
+            if incoming.closed_at > 0 && parts.kind != outside::Kind::Message {
+                // What it was made for is not in it.
+                return Ok(Err(Unreadable::Closed));
             }
-        } else if incoming.is_closed {
+            return self.join_and_open(&incoming, parts, accept);
+        }
+        if incoming.closed_at > 0 {
             return Ok(Err(Unreadable::Closed));
         }
-        let is_handshake = match self.open_in(name, &incoming, parts, accept)? {
-            Ok(is_handshake) => is_handshake,
-            Err(fault) => return Ok(Err(fault)),
-        };
-        Ok(Ok(Opening {
+        let opened = self.open_in(name, &incoming, parts, accept)?;
+        Ok(opened.map(|is_handshake| Opening {
             is_handshake,
-            opened,
+            opened: None,
         }))
     }
 
@@ -638,11 +665,11 @@ impl Scheme for Mls<'_> {
         Ok(())
     }
 
-    fn spend(&mut self, peer: RemoteKey) -> rusqlite::Result<()> {
+    fn spend(&mut self, peer: RemoteKey, number: u64) -> rusqlite::Result<()> {
         for group in self.of_mut(peer)? {
             group.spend();
         }
-        Ok(())
+        self.note_resumption(peer, number)
     }
 
     fn forget(&mut self, peer: RemoteKey) -> rusqlite::Result<()> {

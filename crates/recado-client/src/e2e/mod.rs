@@ -53,6 +53,9 @@ pub(crate) trait Scheme {
     /// Whether the group that counts is to be renewed by oneself.
     fn is_due(&mut self, peer: RemoteKey) -> rusqlite::Result<bool>;
 
+    /// The number of the lane for which the group that counts was made, as long as nothing of it was delivered; else 0.
+    fn resumes(&mut self, peer: RemoteKey) -> rusqlite::Result<u64>;
+
     /// Seals; nothing if there is no group.
     fn seal(
         &mut self,
@@ -80,8 +83,9 @@ pub(crate) trait Scheme {
     /// These numbers travel empty.
     fn take_back(&mut self, peer: RemoteKey, numbers: RangeInclusive<u64>) -> rusqlite::Result<()>;
 
-    /// Nothing more is sealed in the groups that there are with someone: they could not read it.
-    fn spend(&mut self, peer: RemoteKey) -> rusqlite::Result<()>;
+    /// Nothing more is sealed in the groups that there are with someone: they could not read this number. The next is
+    /// made for that.
+    fn spend(&mut self, peer: RemoteKey, number: u64) -> rusqlite::Result<()>;
 
     /// Erases all keys that were shared with someone.
     fn forget(&mut self, peer: RemoteKey) -> rusqlite::Result<()>;
@@ -130,8 +134,8 @@ pub(crate) struct Incoming<'a> {
     /// Opens the group, if that is not open.
     pub(crate) welcome: &'a [u8],
     pub(crate) message: &'a [u8],
-    /// Nothing is opened in this lane but by a new group.
-    pub(crate) is_closed: bool,
+    /// The number of the lane that could not be opened: nothing is, but in a new group. 0 if there is none.
+    pub(crate) closed_at: u64,
     /// The highest generation that this lane has opened.
     pub(crate) generation: u64,
 }
@@ -196,11 +200,6 @@ impl Vault {
         }
     }
 
-    /// One's own key.
-    pub(crate) fn own(&self) -> RemoteKey {
-        self.own
-    }
-
     /// The code that two people compare.
     pub(crate) fn code(&self, peer: &RemoteKey) -> String {
         verification::code(&self.root, &self.own, peer)
@@ -259,6 +258,10 @@ impl<'t> Secrecy<'t> {
             recipient: peer,
             sender_name: self.vault.name.clone(),
             sent_at_ms,
+            resumes: match peer == self.vault.own {
+                true => 0,
+                false => self.mls.resumes(peer)?,
+            },
             body,
         };
         // What is entered was checked; what is too long all the same is not sent.
@@ -278,7 +281,7 @@ impl<'t> Secrecy<'t> {
         (from, name): (RemoteKey, &str),
         place: Place,
         envelope: &[u8],
-        (is_closed, generation): (bool, u64),
+        (closed_at, generation): (u64, u64),
     ) -> rusqlite::Result<Result<Opened, Unreadable>> {
         let (welcome, message) = match Envelope::decode(envelope) {
             Ok(Some(Envelope::Mls { welcome, message })) => (welcome, message),
@@ -304,7 +307,7 @@ impl<'t> Secrecy<'t> {
             place,
             welcome: &welcome,
             message: &message,
-            is_closed,
+            closed_at,
             generation,
         };
         let reader = Reader {
@@ -316,7 +319,8 @@ impl<'t> Secrecy<'t> {
         let mut content = None;
         let opened = self.mls.open(incoming, &mut |plaintext| {
             content = reader.read(plaintext).ok();
-            content.is_some()
+            // A group of before, whose welcome comes along still, would let this overtake what could not be read.
+            content.as_ref().is_some_and(|it| it.resumes >= closed_at)
         })?;
         Ok(opened.map(|opening| Opened {
             content,

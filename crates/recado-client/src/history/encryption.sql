@@ -11,8 +11,9 @@ ALTER TABLE peer ADD COLUMN other BLOB CHECK (length(other) = 32);
 ALTER TABLE peer ADD COLUMN compared_here INTEGER NOT NULL DEFAULT 0 CHECK (compared_here IN (0, 1));
 ALTER TABLE peer ADD COLUMN compared_there INTEGER NOT NULL DEFAULT 0 CHECK (compared_there IN (0, 1));
 
--- Whether something of the lane could not be opened: nothing is, until it brings a new group.
-ALTER TABLE lane_in ADD COLUMN is_closed INTEGER NOT NULL DEFAULT 0 CHECK (is_closed IN (0, 1));
+-- The number of the lane that could not be opened: nothing is, until it brings a group that was made for that; 0 if
+-- there is none.
+ALTER TABLE lane_in ADD COLUMN closed_at INTEGER NOT NULL DEFAULT 0;
 -- The highest generation of a group that the lane has opened.
 ALTER TABLE lane_in ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;
 
@@ -72,7 +73,9 @@ ALTER TABLE new_outbox RENAME TO outbox;
 CREATE TABLE pair (
     -- The other's key.
     peer       BLOB    NOT NULL PRIMARY KEY CHECK (length(peer) = 32),
-    generation INTEGER NOT NULL
+    generation INTEGER NOT NULL,
+    -- The number of the lane to them that they could not read, if the next group is made for that; else 0.
+    resumes    INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
 -- Groups of two, in the order in which they were made or joined.
@@ -88,6 +91,8 @@ CREATE TABLE mls_group (
     is_spent   INTEGER NOT NULL DEFAULT 0 CHECK (is_spent IN (0, 1)),
     -- Goes with what is sealed until something of it was delivered; then, and where it was joined, empty.
     welcome    BLOB    NOT NULL DEFAULT x'',
+    -- The number of the lane for which it was made, as the other side could not read it; else 0.
+    resumes    INTEGER NOT NULL DEFAULT 0,
     -- Joined by a key package that others could have got too, and not renewed since.
     is_weak    INTEGER NOT NULL DEFAULT 0 CHECK (is_weak IN (0, 1)),
     -- What was said in this epoch; whether anything of it came from the other side; when it began, by this machine's

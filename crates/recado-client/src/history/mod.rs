@@ -11,7 +11,7 @@ mod past;
 mod people;
 mod received;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod writes;
 
 use std::path::PathBuf;

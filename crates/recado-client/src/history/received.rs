@@ -15,7 +15,7 @@ use crate::e2e::{Opened, Place, Secrecy};
 #[derive(Default)]
 struct Lane {
     written: u64,
-    is_closed: bool,
+    closed_at: u64,
     generation: u64,
 }
 
@@ -73,16 +73,16 @@ fn open(
         id: *id,
     };
     // What comes under a number that was passed is no part of the order: the lane stays as it is.
-    let is_closed = is_next && lane.is_closed;
+    let closed_at = if is_next { lane.closed_at } else { 0 };
     let sender = fold(&from.name);
-    let standing = (is_closed, lane.generation);
+    let standing = (closed_at, lane.generation);
     let opened = secrecy.open((from.key, &sender), place, envelope, standing)?;
     let Opened { content, opened } = match opened {
         Ok(opened) => opened,
         Err(why) => {
             tracing::debug!(%why, number, "a private message cannot be read");
-            if is_next && from.key != secrecy.own_key() {
-                close(transaction, from, *store)?;
+            if is_next && lane.closed_at == 0 && from.key != secrecy.own_key() {
+                close(transaction, from, *store, *number)?;
             }
             return Ok(Arrived::Unreadable);
         }
@@ -201,12 +201,12 @@ fn remember(transaction: &Transaction<'_>, from: &Person, folded: &str) -> rusql
 fn lane_of(transaction: &Transaction<'_>, from: &Person, store: StoreId) -> rusqlite::Result<Lane> {
     let lane = transaction
         .prepare_cached(
-            "SELECT written, is_closed, generation FROM lane_in WHERE sender = ?1 AND store = ?2",
+            "SELECT written, closed_at, generation FROM lane_in WHERE sender = ?1 AND store = ?2",
         )?
         .query_row(params![from.key.as_bytes(), store.as_bytes()], |row| {
             Ok(Lane {
                 written: number(row.get(0)?),
-                is_closed: row.get(1)?,
+                closed_at: number(row.get(1)?),
                 generation: number(row.get(2)?),
             })
         })
@@ -214,11 +214,20 @@ fn lane_of(transaction: &Transaction<'_>, from: &Person, store: StoreId) -> rusq
     Ok(lane.unwrap_or_default())
 }
 
-/// Nothing more of the lane is opened until it brings a new group.
-fn close(transaction: &Transaction<'_>, from: &Person, store: StoreId) -> rusqlite::Result<()> {
+/// Nothing more of the lane is opened until it brings a group that was made for this number.
+fn close(
+    transaction: &Transaction<'_>,
+    from: &Person,
+    store: StoreId,
+    number: u64,
+) -> rusqlite::Result<()> {
     transaction
-        .prepare_cached("UPDATE lane_in SET is_closed = 1 WHERE sender = ?1 AND store = ?2")?
-        .execute(params![from.key.as_bytes(), store.as_bytes()])?;
+        .prepare_cached("UPDATE lane_in SET closed_at = ?3 WHERE sender = ?1 AND store = ?2")?
+        .execute(params![
+            from.key.as_bytes(),
+            store.as_bytes(),
+            column(number)
+        ])?;
     Ok(())
 }
 
@@ -231,7 +240,7 @@ fn reopen(
 ) -> rusqlite::Result<()> {
     transaction
         .prepare_cached(
-            "UPDATE lane_in SET is_closed = 0, generation = ?3 WHERE sender = ?1 AND store = ?2",
+            "UPDATE lane_in SET closed_at = 0, generation = ?3 WHERE sender = ?1 AND store = ?2",
         )?
         .execute(params![
             from.key.as_bytes(),

@@ -274,7 +274,7 @@ fn requeue(
     }
     if let Some(key) = key_of(transaction, peer)? {
         secrecy.scheme().take_back(key, from..=u64::MAX)?;
-        secrecy.scheme().spend(key)?;
+        secrecy.scheme().spend(key, from)?;
     }
     Ok(())
 }

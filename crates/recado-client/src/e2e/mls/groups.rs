@@ -82,6 +82,9 @@ pub(super) struct Group {
     is_spent: bool,
     /// Opens it to the other side: goes with everything until something has arrived.
     pub(super) welcome: Vec<u8>,
+    /// The number of the lane for which it was made, as the other side could not read it; 0 if that is not why, or it
+    /// has arrived.
+    pub(super) resumes: u64,
     /// One joined by a key package that others could have got too, and has not renewed one's keys since.
     is_weak: bool,
     /// What was said in this epoch, both ways together.
@@ -114,6 +117,7 @@ impl Group {
             maker,
             is_spent: false,
             welcome,
+            resumes: 0,
             is_weak: false,
             said: 0,
             heard: false,
@@ -180,6 +184,7 @@ impl Group {
     /// The other side has it.
     pub(super) fn confirm(&mut self) {
         self.welcome.clear();
+        self.resumes = 0;
         self.is_changed = true;
     }
 
@@ -291,11 +296,30 @@ impl Mls<'_> {
         Ok(())
     }
 
+    /// The next group is made as this number of the lane to someone could not be read.
+    pub(super) fn note_resumption(&self, peer: RemoteKey, number: u64) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached("UPDATE pair SET resumes = ?2 WHERE peer = ?1")?
+            .execute(params![peer.as_bytes(), column(number)])?;
+        Ok(())
+    }
+
+    /// Why the next group is made; it is, now.
+    pub(super) fn take_resumption(&self, peer: RemoteKey) -> rusqlite::Result<u64> {
+        let resumes: Option<i64> = self
+            .transaction
+            .prepare_cached("SELECT resumes FROM pair WHERE peer = ?1")?
+            .query_row([peer.as_bytes()], |row| row.get(0))
+            .optional()?;
+        self.note_resumption(peer, 0)?;
+        Ok(number(resumes.unwrap_or(0)))
+    }
+
     fn read_groups(&self, peer: RemoteKey) -> rusqlite::Result<Vec<Group>> {
         self.transaction
             .prepare_cached(
                 "SELECT number, name, peer_store, maker, is_spent, welcome, is_weak, said, heard, began_ms,
-                        has_past, handshake, proposal
+                        has_past, handshake, proposal, resumes
                  FROM mls_group WHERE peer = ?1 ORDER BY number",
             )?
             .query_map([peer.as_bytes()], |row| {
@@ -309,6 +333,7 @@ impl Mls<'_> {
                     maker,
                     is_spent: row.get(4)?,
                     welcome: row.get(5)?,
+                    resumes: number(row.get(13)?),
                     is_weak: row.get(6)?,
                     said: number(row.get(7)?),
                     heard: row.get(8)?,
@@ -345,7 +370,7 @@ impl Mls<'_> {
             self.transaction
                 .prepare_cached(
                     "UPDATE mls_group SET is_spent = ?2, welcome = ?3, is_weak = ?4, said = ?5, heard = ?6,
-                         began_ms = ?7, has_past = ?8, handshake = ?9, proposal = ?10
+                         began_ms = ?7, has_past = ?8, handshake = ?9, proposal = ?10, resumes = ?11
                      WHERE name = ?1",
                 )?
                 .execute(params![
@@ -359,6 +384,7 @@ impl Mls<'_> {
                     group.has_past,
                     group.handshake.map(column),
                     group.proposal,
+                    column(group.resumes),
                 ])?;
         }
         Ok(())
