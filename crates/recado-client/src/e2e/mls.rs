@@ -685,7 +685,8 @@ impl Scheme for Mls<'_> {
         self.loaded.clear();
         self.state = Store::new(self.transaction);
         self.transaction
-            .execute_batch("DELETE FROM mls_state; DELETE FROM mls_group; DELETE FROM key_package;")
+            .execute_batch("DELETE FROM mls_state; DELETE FROM mls_group; DELETE FROM key_package;
+             UPDATE pair SET resumes = 0;")
     }
 
     fn finish(mut self) -> rusqlite::Result<()> {

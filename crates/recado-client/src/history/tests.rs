@@ -7,7 +7,7 @@ mod upgrade;
 
 use std::sync::mpsc;
 
-use recado_engine::{Answer, Arrived, Failure, Kind, MailState, Receipt, Received, Write};
+use recado_engine::{Answer, Arrived, Failure, Kind, MailState, Receipt, Write};
 use recado_proto::content::Body;
 use recado_proto::frame::{KeyPackagesHeld, Person};
 use recado_proto::id::{LogId, MessageId, RemoteKey, StoreId};
