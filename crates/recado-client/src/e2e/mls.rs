@@ -684,9 +684,10 @@ impl Scheme for Mls<'_> {
         self.groups.clear();
         self.loaded.clear();
         self.state = Store::new(self.transaction);
-        self.transaction
-            .execute_batch("DELETE FROM mls_state; DELETE FROM mls_group; DELETE FROM key_package;
-             UPDATE pair SET resumes = 0;")
+        self.transaction.execute_batch(
+            "DELETE FROM mls_state; DELETE FROM mls_group; DELETE FROM key_package;
+             UPDATE pair SET resumes = 0;",
+        )
     }
 
     fn finish(mut self) -> rusqlite::Result<()> {

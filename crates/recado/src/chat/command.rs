@@ -21,6 +21,8 @@ pub(super) enum Typed {
     Block(String),
     /// `/trust NAME`.
     Trust(String),
+    /// `/verify NAME`, and perhaps what was compared: a yes, or the digits that were read out.
+    Verify { name: String, said: String },
     /// `/help`.
     Help,
     /// `/quit`.
@@ -48,7 +50,7 @@ pub(super) fn parse(line: &str) -> Typed {
     let all = argument.trim();
     match word.as_str() {
         "udp" | "all" | "todos" | "search" | "buscar" | "block" | "bloquear" | "trust"
-        | "confiar"
+        | "confiar" | "verify" | "verificar"
             if all.is_empty() =>
         {
             Typed::Incomplete(word)
@@ -74,6 +76,13 @@ pub(super) fn parse(line: &str) -> Typed {
         "search" | "buscar" => Typed::Search(all.to_owned()),
         "block" | "bloquear" => Typed::Block(all.to_owned()),
         "trust" | "confiar" => Typed::Trust(all.to_owned()),
+        "verify" | "verificar" => {
+            let (name, said) = split_word(all);
+            Typed::Verify {
+                name: name.to_owned(),
+                said: said.trim().to_owned(),
+            }
+        }
         _ => Typed::Unknown(word),
     }
 }
@@ -117,6 +126,14 @@ mod tests {
         );
         assert_eq!(parse("/bloquear B"), Typed::Block("B".into()));
         assert_eq!(parse("/confiar B"), Typed::Trust("B".into()));
+        for (line, said) in [
+            ("/verify B", ""),
+            ("/verificar  B  sim ", "sim"),
+            ("/verify B 12345 67890", "12345 67890"),
+        ] {
+            let (name, said) = ("B".to_owned(), said.to_owned());
+            assert_eq!(parse(line), Typed::Verify { name, said }, "{line}");
+        }
     }
 
     #[test]
@@ -138,6 +155,7 @@ mod tests {
         assert_eq!(parse("/upd x"), Typed::Unknown("upd".into()));
         for line in [
             "/udp", "/udp   ", "/tcp", "/tcp B", "/tcp B  ", "/search", "/block ", "/trust",
+            "/verify ",
         ] {
             assert!(matches!(parse(line), Typed::Incomplete(_)), "{line}");
         }

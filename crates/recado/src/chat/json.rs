@@ -1,15 +1,18 @@
 //! JSON lines, for programs: an object a line in and out, as `docs/bots.md` describes.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 
-use recado_client::history::{Conversation, Item, Outgoing, PastMessage, Question, Standing};
-use recado_client::session::SessionError;
+use recado_client::history::{
+    Conversation, Item, Outgoing, PastMessage, Question, Standing, Verification,
+};
+use recado_client::session::{Comparison, SessionError, VerifyError};
 use recado_client::trust::Trusted;
 use recado_client::{Command, CommandError, Event, LinkState, State, Via};
 use recado_proto::frame::{ClosingCode, Person};
 use recado_proto::id::MessageId;
 use recado_proto::limits::MAX_TEXT;
+use recado_proto::name::NameKeys;
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -29,6 +32,8 @@ pub(super) struct JsonFace<'a> {
     name: String,
     /// The references of requests that are not answered yet, in order.
     asked: Asked,
+    /// Who is verified, case-mapped.
+    verified: BTreeSet<String>,
 }
 
 /// The references of requests, by what answers them.
@@ -38,6 +43,8 @@ struct Asked {
     link: VecDeque<Option<Value>>,
     block: VecDeque<Option<Value>>,
     trust: VecDeque<Option<Value>>,
+    /// With the name, as asked: what is asked for is not always answered in order.
+    verify: Vec<(String, Option<Value>)>,
 }
 
 /// What is wrong with a request: a code and a message.
@@ -86,6 +93,20 @@ impl Members<'_> {
         }
     }
 
+    /// What was compared with someone, if anything.
+    fn comparison(&self) -> Result<Option<Comparison>, Wrong> {
+        match (self.0.get("same"), self.0.get("code")) {
+            (None | Some(Value::Bool(false)), None) => Ok(None),
+            (Some(Value::Bool(true)), None) => Ok(Some(Comparison::Same)),
+            (None, Some(_)) => Ok(Some(Comparison::Heard(self.string("code")?))),
+            (Some(Value::Bool(_)), Some(_)) => Err((
+                "wrong_member",
+                "same and code say the same thing".to_owned(),
+            )),
+            (Some(_), _) => Err(("wrong_member", "same is neither true nor false".to_owned())),
+        }
+    }
+
     fn id(&self) -> Result<MessageId, Wrong> {
         let id = self.string("id")?;
         id.parse()
@@ -99,7 +120,12 @@ impl<'a> JsonFace<'a> {
             context,
             name: String::new(),
             asked: Asked::default(),
+            verified: BTreeSet::new(),
         }
+    }
+
+    fn is_verified(&self, name: &str) -> bool {
+        self.verified.contains(&NameKeys::of(name).folded)
     }
 
     /// What a request asks for; or what is wrong with it.
@@ -154,6 +180,12 @@ impl<'a> JsonFace<'a> {
                 self.asked.trust.push_back(reference);
                 Ok(Action::Command(Command::Trust { name }))
             }
+            "verify" => {
+                let name = members.string("name")?;
+                let comparison = members.comparison()?;
+                self.asked.verify.push((name.clone(), reference));
+                Ok(Action::Verify(name, comparison))
+            }
             "ack" => Ok(Action::Acknowledge(members.id()?, kept)),
             "quit" => Ok(Action::Quit),
             kind => Err((
@@ -185,6 +217,15 @@ impl<'a> JsonFace<'a> {
             ),
         };
         Self::error(code, &message, reference)
+    }
+
+    fn roster(&self, people: &[Person]) -> Value {
+        let person = |person: &Person| {
+            let verified = self.is_verified(&person.name);
+            json!({ "name": person.name, "online": true, "verified": verified })
+        };
+        let people: Vec<_> = people.iter().map(person).collect();
+        json!({ "type": "roster", "people": people })
     }
 
     /// A message of the past, as it was told when it was said.
@@ -303,7 +344,9 @@ impl Face for JsonFace<'_> {
             Command::Block { .. } => &mut self.asked.block,
             Command::Trust { .. } => &mut self.asked.trust,
             // Nobody waits for an answer to these.
-            Command::Global { .. } | Command::Take(_) | Command::Measure => return Ok(()),
+            Command::Global { .. } | Command::Take(_) | Command::Meet { .. } | Command::Measure => {
+                return Ok(());
+            }
         };
         let reference = asked.pop_front().flatten();
         match (command, result) {
@@ -332,6 +375,7 @@ impl Face for JsonFace<'_> {
                     "id": id.to_string(),
                     "sent_at": moment(*sent_at_ms),
                     "replayed": replayed,
+                    "verified": self.is_verified(&from.name),
                 }),
                 None,
             ),
@@ -393,12 +437,17 @@ impl Face for JsonFace<'_> {
                 say(object, None)
             }
             Event::Presence { person, online } => say(
-                json!({ "type": "presence", "name": person.name, "online": online }),
+                json!({
+                    "type": "presence",
+                    "name": person.name,
+                    "online": online,
+                    "verified": self.is_verified(&person.name),
+                }),
                 None,
             ),
             Event::Roster(people) => {
                 let reference = self.asked.who.pop_front().flatten();
-                say(roster(people), reference)
+                say(self.roster(people), reference)
             }
             Event::Hole { first, last } => say(hole(*first, *last), None),
             Event::Link(state) => say(link(state), None),
@@ -414,14 +463,26 @@ impl Face for JsonFace<'_> {
                 let reference = self.asked.link.pop_front().flatten();
                 say(object, reference)
             }
-            Event::Unreadable { from, id } => Self::error(
-                "unreadable",
-                &format!("a message from {} ({id}) is of a later version", from.name),
+            Event::Unreadable { from, id } => say(
+                json!({ "type": "unreadable", "from": from.name, "id": id.to_string() }),
+                None,
+            ),
+            Event::Resealed { name, count } => say(
+                json!({ "type": "resealed", "name": name, "count": count }),
+                None,
+            ),
+            Event::PackageRefused { name, fault } => say(
+                json!({ "type": "waiting", "name": name, "code": "bad_keys", "fault": fault.code() }),
                 None,
             ),
             // Told by other ways, or never asked for.
             Event::Ready { .. }
             | Event::State { .. }
+            | Event::Note { .. }
+            | Event::NoteState { .. }
+            | Event::Confirmed { .. }
+            | Event::Met { .. }
+            | Event::Trusted { .. }
             | Event::Measured(_)
             | Event::Closed { .. } => Ok(()),
         }
@@ -448,6 +509,44 @@ impl Face for JsonFace<'_> {
         });
         let object = json!({ "type": "messages", "items": items.collect::<Vec<_>>() });
         say(object, given_back(reference.as_deref()))
+    }
+
+    fn verification(
+        &mut self,
+        name: &str,
+        result: &Result<Verification, VerifyError>,
+        asked: bool,
+    ) -> io::Result<()> {
+        let verify = &mut self.asked.verify;
+        let at = verify.iter().position(|(of, _)| asked && of == name);
+        let reference = at.and_then(|at| verify.remove(at).1);
+        match result {
+            Ok(verification) => say(
+                json!({
+                    "type": "verify",
+                    "name": verification.name,
+                    "code": verification.code,
+                    "verified": verification.is_verified(),
+                    "here": verification.here,
+                    "there": verification.there,
+                }),
+                reference,
+            ),
+            Err(VerifyError::UnknownName) => {
+                Self::error("unknown_name", "nobody has that name", reference)
+            }
+            Err(VerifyError::Away) => Self::command_error(CommandError::Away, reference),
+            Err(VerifyError::Differs(_)) => Self::error(
+                "code_differs",
+                "the codes differ: someone may stand between the two",
+                reference,
+            ),
+        }
+    }
+
+    fn verified(&mut self, names: &[String]) -> io::Result<()> {
+        self.verified = names.iter().map(|name| NameKeys::of(name).folded).collect();
+        Ok(())
     }
 
     fn nothing_to_acknowledge(&mut self, reference: Option<String>) -> io::Result<()> {
@@ -498,14 +597,6 @@ impl Face for JsonFace<'_> {
 
 fn hole(first: u64, last: u64) -> Value {
     json!({ "type": "hole", "first": first, "last": last })
-}
-
-fn roster(people: &[Person]) -> Value {
-    let people: Vec<_> = people
-        .iter()
-        .map(|person| json!({ "name": person.name, "online": true }))
-        .collect();
-    json!({ "type": "roster", "people": people })
 }
 
 fn link(state: &LinkState) -> Value {

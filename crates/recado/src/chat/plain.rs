@@ -1,14 +1,17 @@
 //! Line by line, exactly as the seed shows: stdout has prompts and message lines, stderr all else.
 
+use std::collections::BTreeSet;
 use std::io;
 
-use recado_client::history::{Conversation, Item, Outgoing, PastMessage, Question, Standing};
-use recado_client::session::SessionError;
+use recado_client::history::{
+    Conversation, Item, Outgoing, PastMessage, Question, Standing, Verification,
+};
+use recado_client::session::{Comparison, SessionError, VerifyError};
 use recado_client::trust::Trusted;
 use recado_client::{Command, CommandError, Event, LinkReport, State};
 use recado_proto::frame::{ClosingCode, Person};
 use recado_proto::limits::MAX_TEXT;
-use recado_proto::name::RESERVED;
+use recado_proto::name::{NameKeys, RESERVED};
 use recado_proto::text::{sanitise_block, sanitise_line};
 use time::OffsetDateTime;
 
@@ -21,11 +24,16 @@ use crate::{terminal, wording};
 /// What a continuation line of a message begins with, so that no message can pass for another.
 const INDENT: &str = "    ";
 
+/// What follows the name of someone who is verified.
+const MARK: &str = " ✓";
+
 /// The face for people who like lines, for screen readers and for pipes.
 pub(super) struct PlainFace<'a> {
     context: &'a Context,
     /// One's own name.
     name: String,
+    /// Who is verified, case-mapped.
+    verified: BTreeSet<String>,
 }
 
 impl<'a> PlainFace<'a> {
@@ -33,7 +41,23 @@ impl<'a> PlainFace<'a> {
         Self {
             context,
             name: String::new(),
+            verified: BTreeSet::new(),
         }
+    }
+
+    /// A name as it is shown, with its mark. No name has one of its own.
+    fn marked(&self, name: &str) -> String {
+        let mut shown = sanitise_line(name).into_owned();
+        if self.verified.contains(&NameKeys::of(name).folded) {
+            shown.push_str(MARK);
+        }
+        shown
+    }
+
+    /// The names of those who are here.
+    fn names(&self, people: &[Person]) -> String {
+        let names = people.iter().map(|person| self.marked(&person.name));
+        names.collect::<Vec<_>>().join(", ")
     }
 
     fn prompt(&self) -> io::Result<()> {
@@ -77,7 +101,7 @@ impl<'a> PlainFace<'a> {
     /// When, from whom or to whom, and what became of it.
     fn past_head(&self, message: &PastMessage) -> String {
         let name = message.from.as_ref().or(message.to.as_ref());
-        let name = sanitise_line(name.unwrap_or(&self.name));
+        let name = self.marked(name.unwrap_or(&self.name));
         let is_own = message.from.is_none();
         let head = match (message.is_global, is_own) {
             (true, _) if !message.verified => ("chat-global-unverified", "from"),
@@ -159,6 +183,13 @@ impl Face for PlainFace<'_> {
             }
             Typed::Block(name) => Action::ToggleBlock(name),
             Typed::Trust(name) => Action::Command(Command::Trust { name }),
+            Typed::Verify { name, said } => match comparison(&said) {
+                Ok(comparison) => Action::Verify(name, comparison),
+                Err(()) => {
+                    self.hint("verify-what", &[("name", &sanitise_line(&name))]);
+                    Action::Nothing
+                }
+            },
             Typed::Help => {
                 terminal::tell(&self.context.text("chat-help", &[]));
                 Action::Nothing
@@ -220,7 +251,7 @@ impl Face for PlainFace<'_> {
                 replayed,
                 ..
             } => {
-                let from = sanitise_line(&from.name);
+                let from = self.marked(&from.name);
                 let id = match replayed {
                     true => "chat-private-again",
                     false => "chat-private",
@@ -263,7 +294,10 @@ impl Face for PlainFace<'_> {
                 replayed,
                 ..
             } => {
-                let from = sanitise_line(&from.name);
+                let from = match verified {
+                    true => self.marked(&from.name),
+                    false => sanitise_line(&from.name).into_owned(),
+                };
                 let id = match (verified, replayed, late) {
                     (false, ..) => "chat-global-unverified",
                     (true, true, _) => "chat-global-before",
@@ -274,11 +308,13 @@ impl Face for PlainFace<'_> {
             }
             Event::Presence { person, online } => {
                 let id = if *online { "chat-joined" } else { "chat-left" };
-                let name = sanitise_line(&person.name);
+                let name = self.marked(&person.name);
                 self.context
                     .notice(&self.context.text(id, &[("name", &name)]));
             }
-            Event::Roster(people) => self.hint("chat-roster", &[("names", &names(people))]),
+            Event::Roster(people) => {
+                self.hint("chat-roster", &[("names", &self.names(people))]);
+            }
             Event::Hole { first, last } => {
                 let count = last.saturating_sub(*first).saturating_add(1).to_string();
                 self.hint("chat-hole", &[("count", &count)]);
@@ -297,9 +333,23 @@ impl Face for PlainFace<'_> {
                 let from = sanitise_line(&from.name);
                 self.hint("chat-unreadable", &[("from", &from)]);
             }
+            Event::Resealed { name, count } => {
+                let (to, count) = (sanitise_line(name), count.to_string());
+                self.hint("chat-resealed", &[("to", &to), ("count", &count)]);
+            }
+            Event::PackageRefused { name, fault } => {
+                let to = sanitise_line(name);
+                let why = self.context.text(&format!("package-{}", fault.code()), &[]);
+                self.hint("chat-package-refused", &[("to", &to), ("why", &why)]);
+            }
             // Told by other ways.
             Event::Ready { .. }
             | Event::State { .. }
+            | Event::Note { .. }
+            | Event::NoteState { .. }
+            | Event::Confirmed { .. }
+            | Event::Met { .. }
+            | Event::Trusted { .. }
             | Event::Measured(_)
             | Event::Closed { .. } => {}
         }
@@ -345,6 +395,42 @@ impl Face for PlainFace<'_> {
                 }
             }
         }
+        Ok(())
+    }
+
+    fn verification(
+        &mut self,
+        name: &str,
+        result: &Result<Verification, VerifyError>,
+        asked: bool,
+    ) -> io::Result<()> {
+        let name = sanitise_line(name);
+        match result {
+            Ok(verification) => {
+                let id = match (verification.here, verification.there) {
+                    (true, true) => "verify-done",
+                    (true, false) => "verify-here",
+                    (false, true) => "verify-there",
+                    (false, false) => "verify-code",
+                };
+                let name = sanitise_line(&verification.name);
+                let arguments = [("name", &*name), ("code", verification.code.as_str())];
+                self.hint(id, &arguments);
+            }
+            Err(VerifyError::UnknownName) => self.hint("verify-unknown", &[("name", &name)]),
+            Err(VerifyError::Away) => self.hint("chat-error-away", &[]),
+            Err(VerifyError::Differs(verification)) => {
+                let arguments = [("name", &*name), ("code", verification.code.as_str())];
+                self.hint("verify-differs", &arguments);
+            }
+        }
+        // Nobody asked: it is said among other things.
+        let _ = asked;
+        Ok(())
+    }
+
+    fn verified(&mut self, names: &[String]) -> io::Result<()> {
+        self.verified = names.iter().map(|name| NameKeys::of(name).folded).collect();
         Ok(())
     }
 
@@ -404,10 +490,13 @@ fn moment(ms: i64) -> String {
     format!("{date} {hour:02}:{minute:02} UTC")
 }
 
-fn names(people: &[Person]) -> String {
-    let names: Vec<_> = people
-        .iter()
-        .map(|person| sanitise_line(&person.name))
-        .collect();
-    names.join(", ")
+/// What was said of a code: nothing, that it is the same, or digits that were read out.
+fn comparison(said: &str) -> Result<Option<Comparison>, ()> {
+    let is_code = said.chars().all(|it| it.is_ascii_digit() || it == ' ');
+    match said.to_lowercase().as_str() {
+        "" => Ok(None),
+        "yes" | "sim" | "ok" => Ok(Some(Comparison::Same)),
+        _ if is_code => Ok(Some(Comparison::Heard(said.to_owned()))),
+        _ => Err(()),
+    }
 }

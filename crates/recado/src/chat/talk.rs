@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::time::Duration;
 
-use recado_client::history::{Conversation, Item, Outgoing, Question};
-use recado_client::session::{End, IncomingMail, Session, SessionError, Update, new_message_id};
+use recado_client::history::{Conversation, Item, Outgoing, Question, Verification};
+use recado_client::session::{
+    Comparison, End, IncomingMail, Session, SessionError, Update, VerifyError, new_message_id,
+};
 use recado_client::trust::Trusted;
 use recado_client::{Command, CommandError, Event, Receipt, State};
 use recado_proto::frame::{ClosingCode, Person};
@@ -57,6 +59,18 @@ pub(super) trait Face {
     /// The past that was asked for.
     fn past(&mut self, items: &[Item], reference: Option<String>) -> io::Result<()>;
 
+    /// What was compared with someone: as was asked, with the reference of that; or they say that it was right.
+    fn verification(
+        &mut self,
+        name: &str,
+        result: &Result<Verification, VerifyError>,
+        asked: bool,
+    ) -> io::Result<()>;
+
+    /// With these, and nobody else, both sides have found the code of their keys right: they are marked from now on,
+    /// wherever their names are shown.
+    fn verified(&mut self, names: &[String]) -> io::Result<()>;
+
     /// There is no message of this id to be acknowledged.
     fn nothing_to_acknowledge(&mut self, reference: Option<String>) -> io::Result<()>;
 
@@ -87,6 +101,8 @@ pub(super) enum Action {
     Command(Command),
     /// Refuse this person's messages, or take them again if they are refused.
     ToggleBlock(String),
+    /// The code of someone's key, or what was said of it; [`Face::verification`] answers.
+    Verify(String, Option<Comparison>),
     /// The past; [`Face::past`] answers.
     Ask(Question, Option<String>),
     /// A private message has been taken.
@@ -233,6 +249,12 @@ impl<F: Face> Talk<'_, F> {
                 }
                 self.face.disk_full(&path.display().to_string(), &lost)
             }
+            Update::Verification {
+                name,
+                result,
+                asked,
+            } => self.face.verification(&name, &result, asked),
+            Update::Verified(names) => self.face.verified(&names),
             // Taken before.
             Update::Ended(_) => Ok(()),
         }
@@ -279,6 +301,8 @@ impl<F: Face> Talk<'_, F> {
                 }
                 Ok(())
             }
+            // Nothing that one is told of by hand: it is for other programs' notes.
+            Event::Note { receipt, .. } => self.command(Command::Take(receipt)).await,
             // It is in the history that was shown.
             Event::Global { replayed: true, .. } if self.skips_replayed => Ok(()),
             event => {
@@ -351,6 +375,11 @@ impl<F: Face> Talk<'_, F> {
                 let is_blocked = self.session.history().is_blocked(&name).await;
                 let blocked = !is_blocked.map_err(io::Error::other)?;
                 self.command(Command::Block { name, blocked }).await?;
+            }
+            Action::Verify(name, comparison) => {
+                if let Err(error) = self.session.verify(&name, comparison).await {
+                    self.face.refused(error, None)?;
+                }
             }
             Action::Ask(question, reference) => self.ask(question, reference).await?,
             Action::Acknowledge(id, reference) => {

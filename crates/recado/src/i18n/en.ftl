@@ -178,13 +178,41 @@ chat-private-again = [TCP] Private from { $from } (perhaps shown before):
 chat-joined = { $name } joined
 chat-left = { $name } left
 chat-roster = Here now: { $names }
-chat-unreadable = a message from { $from } cannot be read: it is of a later version of recado
+chat-unreadable = A message from { $from } could not be read; it was asked for again.
+chat-resealed = [TCP] To { $to }: { $count } messages could not be read there; they are sealed with new keys and sent again.
+chat-package-refused = [TCP] To { $to }: waiting: the server gave keys for { $to } that are of no use ({ $why }). It is tried again.
+package-malformed = they are damaged
+package-other_key = they are somebody else's
+package-lifetime = they are out of date; is one of the clocks wrong?
+verify-code =
+    The code of your keys, yours and { $name }'s:
+        { $code }
+    Compare it with { $name }, by voice or face to face. If both have the same: /verify { $name } yes
+    If not, someone stands between you: do not go on.
+verify-here =
+    You have found the code right:
+        { $code }
+    { $name } is verified (✓) as soon as { $name } says so too.
+verify-there =
+    { $name } has found the code right. Yours is:
+        { $code }
+    If it is the same: /verify { $name } yes
+verify-done =
+    { $name } is verified (✓): both of you have found the code right:
+        { $code }
+verify-differs =
+    NOT THE SAME. Here the code is:
+        { $code }
+    Was it misheard? If not, someone stands between you and { $name }: do not go on.
+verify-unknown = Nobody is called { $name }.
+verify-what = After /verify { $name }, write yes if the code is the same, or the digits that you heard.
 chat-delivered = [TCP] To { $to }: delivered
 chat-stored = [TCP] To { $to }: stored; { $to } gets it when back
 chat-waiting = [TCP] To { $to }: waiting: { $why }. It goes on by itself.
 waiting-mailbox_full = too much waits for them already
 waiting-rate = you are writing faster than the server allows
 waiting-storage = the server's disk is full
+waiting-no_keys = they have not come yet with a recado that encrypts, or not for a long time
 chat-missing = { $count } messages from { $from } are missing here: another copy of this history took them.
 chat-key-changed =
     THE KEY OF { $name } HAS CHANGED. Someone may be posing as { $name }: what you wrote was not sent.
@@ -212,7 +240,7 @@ chat-disk-full-lost = Not sent: the last { $count } messages. Write them again.
 chat-left-queued = { $count } messages are not sent yet. They are kept, and sent next time.
 chat-failed = [TCP] To { $to }: NOT delivered: { $why }
 chat-failed-global = [UDP] Your message to everyone: NOT confirmed: { $why }
-failure-unreadable = their version of recado is older and cannot read it
+failure-unreadable = their recado could not read it, however often it was sealed
 failure-unknown_name = nobody has that name
 failure-key_changed = that name has another key than before
 failure-expired = they did not come to get it in time
@@ -237,6 +265,7 @@ chat-help =
     /search WORDS     messages that have these words
     /block NAME       refuses someone's messages, or takes them again
     /trust NAME       trusts someone's new key
+    /verify NAME      shows a code to compare by voice
     /who              who is here
     /link             how messages travel
     /help             this help
