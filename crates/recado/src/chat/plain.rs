@@ -402,7 +402,7 @@ impl Face for PlainFace<'_> {
         &mut self,
         name: &str,
         result: &Result<Verification, VerifyError>,
-        asked: bool,
+        _asked: bool,
     ) -> io::Result<()> {
         let name = sanitise_line(name);
         match result {
@@ -424,8 +424,6 @@ impl Face for PlainFace<'_> {
                 self.hint("verify-differs", &arguments);
             }
         }
-        // Nobody asked: it is said among other things.
-        let _ = asked;
         Ok(())
     }
 

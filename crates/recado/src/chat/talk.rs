@@ -377,8 +377,10 @@ impl<F: Face> Talk<'_, F> {
                 self.command(Command::Block { name, blocked }).await?;
             }
             Action::Verify(name, comparison) => {
-                if let Err(error) = self.session.verify(&name, comparison).await {
-                    self.face.refused(error, None)?;
+                // What is too long to be a name is nobody's.
+                if self.session.verify(&name, comparison).await.is_err() {
+                    let result = Err(VerifyError::UnknownName);
+                    self.face.verification(&name, &result, true)?;
                 }
             }
             Action::Ask(question, reference) => self.ask(question, reference).await?,
