@@ -337,8 +337,7 @@ impl Outgoing {
             }
             own.stored = true;
             news = true;
-            // Told also where it is delivered in the same moment: programs wait for either.
-            if !own.is_void() {
+            if own.number > settled && !own.is_void() {
                 desk.then(Effect::Event(state_of(own, State::Stored)));
             }
         }
