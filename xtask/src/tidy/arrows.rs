@@ -31,7 +31,12 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ),
     (
         "recado-fuzz",
-        &["recado-calc", "recado-proto", "recado-server"],
+        &[
+            "recado-calc",
+            "recado-client",
+            "recado-proto",
+            "recado-server",
+        ],
     ),
     ("xtask", &[]),
 ];

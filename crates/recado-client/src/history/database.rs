@@ -19,7 +19,8 @@ use crate::home;
 pub(crate) const FILE: &str = "history.db";
 
 /// Numbered from 1; frozen once released.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("encryption.sql")];
+pub(super) const MIGRATIONS: &[&str] =
+    &[include_str!("schema.sql"), include_str!("encryption.sql")];
 
 /// How long one process waits for another's transaction: hundreds of commits of a slow disk.
 const BUSY_TIME: Duration = Duration::from_secs(10);

@@ -5,6 +5,8 @@
 //! queued at once. Another process may [enter](Database::enter) messages beside it, which the keeper notices.
 
 mod database;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod keeper;
 mod outbox;
 mod past;
