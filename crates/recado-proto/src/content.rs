@@ -5,7 +5,7 @@ use prost::Message;
 
 use crate::frame::{MAX_NAME_BYTES, Malformed, at_most, check_length, id};
 use crate::id::{MessageId, RemoteKey, StoreId};
-use crate::limits::{MAX_FILE_NOTE, MAX_TEXT};
+use crate::limits::{MAX_FILE_NOTE, MAX_RENEWAL, MAX_TEXT};
 use crate::wire;
 
 /// Lengths of a content once it is padded: all that a ciphertext tells of how long a text is. Powers of two, as a
@@ -69,6 +69,8 @@ pub enum Body {
     File(Vec<u8>),
     /// The sender has compared the two keys' code with the recipient.
     Verification,
+    /// What renews the keys of the group, in the words of its scheme.
+    Renewal(Vec<u8>),
 }
 
 impl Envelope {
@@ -125,6 +127,10 @@ impl Content {
                 WireBody::File(note)
             }
             Body::Verification => WireBody::Verification(wire::Verification {}),
+            Body::Renewal(renewal) => {
+                check_length("renewal", renewal.len(), MAX_RENEWAL)?;
+                WireBody::Renewal(renewal)
+            }
         };
         let content = wire::Content {
             id: self.id.as_bytes().to_vec(),
@@ -173,6 +179,10 @@ impl Content {
                 Body::File(note)
             }
             Some(WireBody::Verification(_)) => Body::Verification,
+            Some(WireBody::Renewal(renewal)) => {
+                check_length("renewal", renewal.len(), MAX_RENEWAL)?;
+                Body::Renewal(renewal)
+            }
         };
         Ok(Some(Self {
             id: id("id", &content.id)?,
@@ -217,17 +227,17 @@ mod tests {
             (text(MAX_TEXT), 66_560),
             (Body::File(vec![0; MAX_FILE_NOTE]), 32_768),
             (Body::Verification, 512),
+            (Body::Renewal(vec![0; MAX_RENEWAL]), 8192),
         ] {
             let padded = content(body.clone()).encode().unwrap();
             assert_eq!(padded.len(), length);
             assert_eq!(Content::decode(&padded).unwrap(), Some(content(body)));
         }
         assert!(content(text(MAX_TEXT + 1)).encode().is_err());
-        assert!(
-            content(Body::File(vec![0; MAX_FILE_NOTE + 1]))
-                .encode()
-                .is_err()
-        );
+        let note = Body::File(vec![0; MAX_FILE_NOTE + 1]);
+        assert!(content(note).encode().is_err());
+        let renewal = Body::Renewal(vec![0; MAX_RENEWAL + 1]);
+        assert!(content(renewal).encode().is_err());
     }
 
     #[test]

@@ -12,6 +12,9 @@ pub const MAX_TEXT: usize = 64 * 1024;
 /// with room to grow.
 pub const MAX_FILE_NOTE: usize = 16 * 1024;
 
+/// Longest proposal or commit, in bytes: those of a group of two have some 700.
+pub const MAX_RENEWAL: usize = 4096;
+
 /// The longest envelope of a private message, in bytes: the longest padded content (66,560), and 7 KiB for a welcome
 /// (1 KiB) and what MLS wraps around both (200 bytes).
 pub const MAX_ENVELOPE: usize = 72 * 1024;

@@ -36,13 +36,12 @@ use recado_proto::id::{RemoteKey, StoreId};
 use rusqlite::Transaction;
 
 use super::{
-    Incoming, Opening, Place, Scheme, SealedEnvelope, Unreadable, Vault, draw, no_randomness,
-    now_ms,
+    Incoming, Scheme, SealedEnvelope, Unreadable, Vault, Verdict, draw, no_randomness, now_ms,
 };
 use crate::identity::IdentityKey;
 use crypto::Crypto;
 use groups::{Group, GroupName};
-use outside::Parts;
+use outside::{Kind, Parts};
 pub use outside::{Outside, look_at};
 use store::Store;
 
@@ -234,8 +233,8 @@ impl<'t> Mls<'t> {
         &mut self,
         incoming: &Incoming<'_>,
         parts: Parts,
-        accept: &mut dyn FnMut(&[u8]) -> bool,
-    ) -> rusqlite::Result<Result<Opening, Unreadable>> {
+        judge: &mut dyn FnMut(&[u8]) -> Verdict,
+    ) -> rusqlite::Result<Result<Option<u64>, Unreadable>> {
         self.state.attempt();
         let joined = self.try_join(incoming);
         self.state.fault()?;
@@ -248,24 +247,18 @@ impl<'t> Mls<'t> {
         self.loaded.insert(name, keys);
         // Where the welcome is for another group than the message, that is not known now either.
         let opened = match GroupName::try_from(&parts.group) {
-            Ok(meant) => self.open_in(meant, incoming, parts, accept)?,
+            Ok(meant) => self.open_in(meant, incoming, parts, judge)?,
             Err(()) => Err(Unreadable::UnknownGroup),
         };
-        let is_handshake = match opened {
-            Ok(is_handshake) => is_handshake,
-            Err(fault) => {
-                self.state.settle(false);
-                self.loaded.remove(&name);
-                self.of_mut(incoming.from)?.retain(|it| it.name != name);
-                return Ok(Err(fault));
-            }
-        };
+        if let Err(fault) = opened {
+            self.state.settle(false);
+            self.loaded.remove(&name);
+            self.of_mut(incoming.from)?.retain(|it| it.name != name);
+            return Ok(Err(fault));
+        }
         self.note_generation(incoming.from, name.generation())?;
         self.use_key_package(&package)?;
-        Ok(Ok(Opening {
-            is_handshake,
-            opened: Some(name.generation()),
-        }))
+        Ok(Ok(Some(name.generation())))
     }
 
     fn try_join(&self, incoming: &Incoming<'_>) -> Option<(Group, MlsGroup, Vec<u8>)> {
@@ -308,73 +301,36 @@ impl<'t> Mls<'t> {
         group: GroupName,
         incoming: &Incoming<'_>,
         parts: Parts,
-        accept: &mut dyn FnMut(&[u8]) -> bool,
-    ) -> rusqlite::Result<Result<bool, Unreadable>> {
+        judge: &mut dyn FnMut(&[u8]) -> Verdict,
+    ) -> rusqlite::Result<Result<(), Unreadable>> {
         let peer = Leaf {
             key: incoming.from,
             store: incoming.place.store,
         };
-        let own_commits = rules::commits(&self.vault.own, &peer.key);
         let Some(known) = self.find(peer.key, group)? else {
             return Ok(Err(Unreadable::UnknownGroup));
         };
-        let own_proposal = known.proposal.clone();
         if known.peer_store != peer.store {
             return Ok(Err(Unreadable::Members));
         }
-        match parts.kind {
-            outside::Kind::Message => {}
-            outside::Kind::Proposal if own_commits => {}
-            outside::Kind::Commit if !own_commits => {}
-            _ => return Ok(Err(Unreadable::Renewal)),
-        }
-        let epoch = self.with(group, |keys, _, _| keys.epoch().as_u64())?;
-        if parts.kind == outside::Kind::Proposal && epoch.is_some_and(|epoch| parts.epoch < epoch) {
-            // It crossed a commit, which has renewed more.
-            return Ok(Ok(true));
-        }
-        let place = incoming.place.to_bytes();
-        let credential = self.credential_of(peer);
+        let own_proposal = known.proposal.clone();
+        let sender = self.credential_of(peer);
         let message_epoch = parts.epoch;
         let opened = self.attempt(group, |keys, provider, vault| {
-            if parts.kind == outside::Kind::Commit && !own_proposal.is_empty() {
-                // Its own proposal is where openmls looks for it only while a commit may cover it: else it would not
-                // seal.
-                let proposal =
-                    store::from_bytes(&own_proposal).map_err(|_| Unreadable::Renewal)?;
-                keys.store_pending_proposal(provider.state, proposal)
-                    .map_err(|_| Unreadable::Renewal)?;
-            }
-            let processed = keys.process_message(provider, parts.message);
-            let processed = processed.map_err(|_| Unreadable::Sealed)?;
-            let is_theirs = matches!(processed.sender(), Sender::Member(at) if *at != keys.own_leaf_index())
-                && *processed.credential() == credential;
-            if !is_theirs {
-                return Err(Unreadable::Members);
-            }
-            let is_placed = processed.aad() == place;
-            match processed.into_content() {
-                ProcessedMessageContent::ApplicationMessage(message) => {
-                    match accept(&message.into_bytes()) {
-                        true => Ok(Effect::Message),
-                        false => Err(Unreadable::Binding),
+            let processed = process(keys, provider, parts, &sender)?;
+            let ProcessedMessageContent::ApplicationMessage(message) = processed else {
+                return Err(Unreadable::Renewal);
+            };
+            match judge(&message.into_bytes()) {
+                Verdict::Take => Ok(Effect::Message),
+                Verdict::Refuse => Err(Unreadable::Binding),
+                Verdict::Renew(renewal) => match rules::commits(&vault.own, &peer.key) {
+                    true => take_proposal(keys, provider, &renewal, (&sender, &peer.key)),
+                    false => {
+                        let maker = (&sender, &peer.key);
+                        take_commit(keys, provider, vault, &renewal, &own_proposal, maker)
                     }
-                }
-                ProcessedMessageContent::ProposalMessage(proposal) if is_placed => {
-                    let Proposal::Update(update) = proposal.proposal() else {
-                        return Err(Unreadable::Renewal);
-                    };
-                    check_leaf(update.leaf_node(), &credential, &peer.key)?;
-                    let kept = store::to_bytes(&*proposal).map_err(|_| Unreadable::Renewal)?;
-                    Ok(Effect::Proposed(kept.to_vec()))
-                }
-                ProcessedMessageContent::StagedCommitMessage(commit) if is_placed => {
-                    let covers_own = check_commit(&commit, &credential, &peer.key, vault)?;
-                    keys.merge_staged_commit(provider, *commit)
-                        .map_err(|_| Unreadable::Renewal)?;
-                    Ok(Effect::Committed { covers_own })
-                }
-                _ => Err(Unreadable::Renewal),
+                },
             }
         })?;
         let effect = match opened {
@@ -382,9 +338,8 @@ impl<'t> Mls<'t> {
             Some(Err(fault)) => return Ok(Err(fault)),
             Some(Ok(effect)) => effect,
         };
-        let is_handshake = !matches!(effect, Effect::Message);
         self.take_effect(group, peer, effect, message_epoch)?;
-        Ok(Ok(is_handshake))
+        Ok(Ok(()))
     }
 
     fn take_effect(
@@ -536,11 +491,7 @@ impl Scheme for Mls<'_> {
         }
     }
 
-    fn renew(
-        &mut self,
-        peer: RemoteKey,
-        place: &Place,
-    ) -> rusqlite::Result<Option<SealedEnvelope>> {
+    fn renew(&mut self, peer: RemoteKey, number: u64) -> rusqlite::Result<Option<Vec<u8>>> {
         if !self.is_due(peer)? {
             return Ok(None);
         }
@@ -548,14 +499,11 @@ impl Scheme for Mls<'_> {
             return Ok(None);
         };
         let (name, proposal) = (group.name, group.proposal.clone());
-        let place_bytes = place.to_bytes();
         let made = match rules::commits(&self.vault.own, &peer) {
             true => self.attempt(name, |keys, provider, vault| {
-                commit(keys, provider, vault, &proposal, &place_bytes)
+                commit(keys, provider, vault, &proposal)
             })?,
-            false => self.attempt(name, |keys, provider, vault| {
-                propose(keys, provider, vault, &place_bytes)
-            })?,
+            false => self.attempt(name, propose)?,
         };
         let (message, own_proposal) = match made {
             Some(Ok(made)) => made,
@@ -566,17 +514,18 @@ impl Scheme for Mls<'_> {
             }
         };
         if let Some(group) = self.find_mut(peer, name)? {
-            group.handshake = Some(place.number);
+            group.handshake = Some(number);
             group.proposal = own_proposal;
+            group.touch();
         }
-        self.envelope(peer, name, message)
+        Ok(Some(message))
     }
 
     fn open(
         &mut self,
         incoming: Incoming<'_>,
-        accept: &mut dyn FnMut(&[u8]) -> bool,
-    ) -> rusqlite::Result<Result<Opening, Unreadable>> {
+        judge: &mut dyn FnMut(&[u8]) -> Verdict,
+    ) -> rusqlite::Result<Result<Option<u64>, Unreadable>> {
         let Some(parts) = Parts::read(incoming.message) else {
             return Ok(Err(Unreadable::Malformed));
         };
@@ -584,23 +533,16 @@ impl Scheme for Mls<'_> {
             return Ok(Err(Unreadable::UnknownGroup));
         };
         if self.find(incoming.from, name)?.is_none() {
-            if incoming.welcome.is_empty() {
-                return Ok(Err(Unreadable::UnknownGroup));
-            }
-            if incoming.closed_at > 0 && parts.kind != outside::Kind::Message {
-                // What it was made for is not in it.
-                return Ok(Err(Unreadable::Closed));
-            }
-            return self.join_and_open(&incoming, parts, accept);
+            return match incoming.welcome.is_empty() {
+                true => Ok(Err(Unreadable::UnknownGroup)),
+                false => self.join_and_open(&incoming, parts, judge),
+            };
         }
         if incoming.closed_at > 0 {
             return Ok(Err(Unreadable::Closed));
         }
-        let opened = self.open_in(name, &incoming, parts, accept)?;
-        Ok(opened.map(|is_handshake| Opening {
-            is_handshake,
-            opened: None,
-        }))
+        let opened = self.open_in(name, &incoming, parts, judge)?;
+        Ok(opened.map(|()| None))
     }
 
     fn stored(&mut self, peer: RemoteKey, number: u64) -> rusqlite::Result<()> {
@@ -731,14 +673,12 @@ fn commit(
     provider: &Provider<'_, '_>,
     vault: &Vault,
     proposal: &[u8],
-    place: &[u8],
 ) -> Result<(Vec<u8>, Vec<u8>), String> {
     if !proposal.is_empty() {
         let proposal = store::from_bytes(proposal).map_err(|error| error.to_string())?;
         keys.store_pending_proposal(provider.state, proposal)
             .map_err(|error| error.to_string())?;
     }
-    keys.set_aad(place.to_vec());
     let bundle = keys
         .commit_builder()
         .consume_proposal_store(true)
@@ -762,9 +702,7 @@ fn propose(
     keys: &mut MlsGroup,
     provider: &Provider<'_, '_>,
     vault: &Vault,
-    place: &[u8],
 ) -> Result<(Vec<u8>, Vec<u8>), String> {
-    keys.set_aad(place.to_vec());
     let (message, reference) = keys
         .propose_self_update(provider, &vault.key, LeafNodeParameters::default())
         .map_err(|error| error.to_string())?;
@@ -774,6 +712,82 @@ fn propose(
         .map_err(|error| error.to_string())?;
     let message = message.to_bytes().map_err(|error| error.to_string())?;
     Ok((message, proposal.to_vec()))
+}
+
+/// Opens what the other member has sealed.
+fn process(
+    keys: &mut MlsGroup,
+    provider: &Provider<'_, '_>,
+    parts: Parts,
+    sender: &Credential,
+) -> Result<ProcessedMessageContent, Unreadable> {
+    let processed = keys.process_message(provider, parts.message);
+    let processed = processed.map_err(|_| Unreadable::Sealed)?;
+    let is_theirs = matches!(processed.sender(), Sender::Member(at) if *at != keys.own_leaf_index())
+        && processed.credential() == sender;
+    match is_theirs {
+        true => Ok(processed.into_content()),
+        false => Err(Unreadable::Members),
+    }
+}
+
+/// Reads a proposal or commit, which came sealed like a message, and is of the same group.
+fn read_renewal(keys: &MlsGroup, renewal: &[u8], kind: Kind) -> Result<Parts, Unreadable> {
+    let parts = Parts::read(renewal).ok_or(Unreadable::Malformed)?;
+    match parts.kind == kind && parts.group == *keys.group_id() {
+        true => Ok(parts),
+        false => Err(Unreadable::Renewal),
+    }
+}
+
+/// Keeps the other's new keys until one commits to them.
+fn take_proposal(
+    keys: &mut MlsGroup,
+    provider: &Provider<'_, '_>,
+    renewal: &[u8],
+    (proposer, key): (&Credential, &RemoteKey),
+) -> Result<Effect, Unreadable> {
+    let parts = read_renewal(keys, renewal, Kind::Proposal)?;
+    if parts.epoch < keys.epoch().as_u64() {
+        // It crossed a commit, which has renewed more.
+        return Ok(Effect::Message);
+    }
+    let processed = process(keys, provider, parts, proposer)?;
+    let ProcessedMessageContent::ProposalMessage(proposal) = processed else {
+        return Err(Unreadable::Renewal);
+    };
+    let Proposal::Update(update) = proposal.proposal() else {
+        return Err(Unreadable::Renewal);
+    };
+    check_leaf(update.leaf_node(), proposer, key)?;
+    let kept = store::to_bytes(&*proposal).map_err(|_| Unreadable::Renewal)?;
+    Ok(Effect::Proposed(kept.to_vec()))
+}
+
+/// Goes over into the epoch that the other has begun.
+fn take_commit(
+    keys: &mut MlsGroup,
+    provider: &Provider<'_, '_>,
+    vault: &Vault,
+    renewal: &[u8],
+    own_proposal: &[u8],
+    (maker, key): (&Credential, &RemoteKey),
+) -> Result<Effect, Unreadable> {
+    let parts = read_renewal(keys, renewal, Kind::Commit)?;
+    if !own_proposal.is_empty() {
+        // It is where openmls looks for it only while a commit may cover it: else nothing could be sealed.
+        let proposal = store::from_bytes(own_proposal).map_err(|_| Unreadable::Renewal)?;
+        keys.store_pending_proposal(provider.state, proposal)
+            .map_err(|_| Unreadable::Renewal)?;
+    }
+    let processed = process(keys, provider, parts, maker)?;
+    let ProcessedMessageContent::StagedCommitMessage(commit) = processed else {
+        return Err(Unreadable::Renewal);
+    };
+    let covers_own = check_commit(&commit, maker, key, vault)?;
+    keys.merge_staged_commit(provider, *commit)
+        .map_err(|_| Unreadable::Renewal)?;
+    Ok(Effect::Committed { covers_own })
 }
 
 /// Whether a commit does no more than to renew keys: its maker's, and perhaps those that one has proposed oneself. Says

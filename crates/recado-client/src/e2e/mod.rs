@@ -63,16 +63,16 @@ pub(crate) trait Scheme {
         plaintext: &[u8],
     ) -> rusqlite::Result<Option<SealedEnvelope>>;
 
-    /// Seals what is due to renew the group, bound to its place; nothing if nothing is.
-    fn renew(&mut self, peer: RemoteKey, place: &Place)
-    -> rusqlite::Result<Option<SealedEnvelope>>;
+    /// What is due to renew the group, to be [sealed](Self::seal) under this number; nothing if nothing is.
+    fn renew(&mut self, peer: RemoteKey, number: u64) -> rusqlite::Result<Option<Vec<u8>>>;
 
-    /// Opens an envelope. A plaintext that `accept` does not want changes nothing.
+    /// Opens an envelope, if `judge` takes what is in it; else, and where that is a renewal that cannot be, nothing has
+    /// changed. The generation of the group that it opened, if it opened one.
     fn open(
         &mut self,
         incoming: Incoming<'_>,
-        accept: &mut dyn FnMut(&[u8]) -> bool,
-    ) -> rusqlite::Result<Result<Opening, Unreadable>>;
+        judge: &mut dyn FnMut(&[u8]) -> Verdict,
+    ) -> rusqlite::Result<Result<Option<u64>, Unreadable>>;
 
     /// Everything up to this number of the lane to someone is stored at the server.
     fn stored(&mut self, peer: RemoteKey, number: u64) -> rusqlite::Result<()>;
@@ -105,19 +105,6 @@ pub(crate) struct Place {
     pub(crate) id: MessageId,
 }
 
-impl Place {
-    /// As a scheme authenticates it where there is no content.
-    fn to_bytes(self) -> [u8; 40] {
-        let mut bytes = [0; 40];
-        let (store, rest) = bytes.split_at_mut(16);
-        let (number, id) = rest.split_at_mut(8);
-        store.copy_from_slice(self.store.as_bytes());
-        number.copy_from_slice(&self.number.to_be_bytes());
-        id.copy_from_slice(self.id.as_bytes());
-        bytes
-    }
-}
-
 /// What is sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct SealedEnvelope {
@@ -140,13 +127,13 @@ pub(crate) struct Incoming<'a> {
     pub(crate) generation: u64,
 }
 
-/// What was opened.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Opening {
-    /// Whether it renews the group, and was no message.
-    pub(crate) is_handshake: bool,
-    /// The generation of the group that it opened.
-    pub(crate) opened: Option<u64>,
+/// What is to be done with a plaintext.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Verdict {
+    Take,
+    /// It renews the group.
+    Renew(Vec<u8>),
+    Refuse,
 }
 
 /// Why something cannot be read. For a log: it says nothing of what was sealed.
@@ -175,8 +162,7 @@ pub(crate) enum Unreadable {
 /// What came, and what it says.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Opened {
-    /// Nothing where it only renewed the group.
-    pub(crate) content: Option<Content>,
+    pub(crate) content: Content,
     /// The generation of the group that it opened.
     pub(crate) opened: Option<u64>,
 }
@@ -220,11 +206,6 @@ impl<'t> Secrecy<'t> {
     /// The keys behind it.
     pub(crate) fn scheme(&mut self) -> &mut impl Scheme {
         &mut self.mls
-    }
-
-    /// The database that this is.
-    pub(crate) fn store(&self) -> StoreId {
-        self.store
     }
 
     /// One's own key.
@@ -275,6 +256,20 @@ impl<'t> Secrecy<'t> {
         self.mls.seal(peer, &plaintext)
     }
 
+    /// Seals what is due to renew the keys shared with someone, for its place in the lane; nothing if nothing is.
+    pub(crate) fn renew(
+        &mut self,
+        peer: RemoteKey,
+        place: (u64, MessageId),
+        sent_at_ms: i64,
+    ) -> rusqlite::Result<Option<SealedEnvelope>> {
+        let (number, _) = place;
+        match self.mls.renew(peer, number)? {
+            Some(renewal) => self.seal(peer, place, sent_at_ms, Body::Renewal(renewal)),
+            None => Ok(None),
+        }
+    }
+
     /// Opens what came from someone, whose name is case-mapped, and compares what is inside with what the lane says.
     pub(crate) fn open(
         &mut self,
@@ -293,10 +288,12 @@ impl<'t> Secrecy<'t> {
                 let Some(plaintext) = opened else {
                     return Ok(Err(Unreadable::Sealed));
                 };
+                let opened = None;
                 let content = self.read(&plaintext, from, name, place);
-                return Ok(content.map(|content| Opened {
-                    content: Some(content),
-                    opened: None,
+                return Ok(content.and_then(|content| match content.body {
+                    // Here is nothing to renew.
+                    Body::Renewal(_) => Err(Unreadable::Renewal),
+                    _ => Ok(Opened { content, opened }),
                 }));
             }
             Ok(None) => return Ok(Err(Unreadable::Version)),
@@ -319,12 +316,20 @@ impl<'t> Secrecy<'t> {
         let mut content = None;
         let opened = self.mls.open(incoming, &mut |plaintext| {
             content = reader.read(plaintext).ok();
-            // A group of before, whose welcome comes along still, would let this overtake what could not be read.
-            content.as_ref().is_some_and(|it| it.resumes >= closed_at)
+            match &content {
+                // A group of before, whose welcome comes along still, would let this overtake what could not be read.
+                Some(content) if content.resumes < closed_at => Verdict::Refuse,
+                Some(Content {
+                    body: Body::Renewal(renewal),
+                    ..
+                }) => Verdict::Renew(renewal.clone()),
+                Some(_) => Verdict::Take,
+                None => Verdict::Refuse,
+            }
         })?;
-        Ok(opened.map(|opening| Opened {
-            content,
-            opened: opening.opened,
+        Ok(opened.and_then(|opened| {
+            let content = content.ok_or(Unreadable::Binding)?;
+            Ok(Opened { content, opened })
         }))
     }
 

@@ -154,6 +154,12 @@ impl Database {
         }
     }
 
+    /// As if the log had last been moved long ago.
+    #[cfg(test)]
+    pub(super) fn is_old_now(&mut self) {
+        self.moved_at -= CHECKPOINT_TIME;
+    }
+
     fn move_log(&mut self) -> Result<(), HistoryError> {
         self.moved = self.connection.total_changes();
         self.moved_at = Instant::now();

@@ -43,10 +43,24 @@ CREATE TABLE under_way (
     PRIMARY KEY (peer, number)
 ) STRICT;
 
--- What was under way was not sealed. It is not sent any more: its numbers travel empty, and it waits for new ones.
+-- What was under way was not sealed. It is not sent any more: its numbers travel empty, and it waits for new ones. What
+-- the server has of it is not read.
 INSERT INTO under_way (peer, number, id, sent_at_ms, message, envelope)
     SELECT o.peer, o.number, m.id, m.sent_at_ms, NULL, x''
     FROM outbox o JOIN message m ON m.number = o.message WHERE o.peer IS NOT NULL AND o.number > 0;
+
+-- The highest generation of a group that is known of each pair, also of those that are erased.
+CREATE TABLE pair (
+    -- The other's key.
+    peer       BLOB    NOT NULL PRIMARY KEY CHECK (length(peer) = 32),
+    generation INTEGER NOT NULL,
+    -- The number of the lane to them that they could not read, if the next group is made for that; else 0.
+    resumes    INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO pair (peer, generation, resumes)
+    SELECT p.key, 0, max(o.number) FROM outbox o JOIN peer p ON p.folded = o.peer
+    WHERE o.number > 0 AND p.key IS NOT NULL GROUP BY p.key;
 
 UPDATE message SET state = 'queued' WHERE state = 'stored' AND number IN
     (SELECT message FROM outbox WHERE peer IS NOT NULL AND number > 0 AND envelope <> x'');
@@ -68,15 +82,6 @@ INSERT INTO new_outbox (message, peer, number)
 
 DROP TABLE outbox;
 ALTER TABLE new_outbox RENAME TO outbox;
-
--- The highest generation of a group that is known of each pair, also of those that are erased.
-CREATE TABLE pair (
-    -- The other's key.
-    peer       BLOB    NOT NULL PRIMARY KEY CHECK (length(peer) = 32),
-    generation INTEGER NOT NULL,
-    -- The number of the lane to them that they could not read, if the next group is made for that; else 0.
-    resumes    INTEGER NOT NULL DEFAULT 0
-) STRICT, WITHOUT ROWID;
 
 -- Groups of two, in the order in which they were made or joined.
 CREATE TABLE mls_group (

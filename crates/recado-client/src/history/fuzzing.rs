@@ -77,11 +77,10 @@ impl Someone {
         let from = (from.key, from.name);
         let opened = secrecy.open(from, place, envelope, (0, 0)).expect("memory");
         secrecy.finish().expect("memory");
-        opened.ok().map(|opened| {
-            opened.content.map(|content| match content.body {
-                Body::Text(text) => text,
-                other => panic!("{other:?} out of a text"),
-            })
+        opened.ok().map(|opened| match opened.content.body {
+            Body::Text(text) => Some(text),
+            Body::Renewal(_) => None,
+            other => panic!("{other:?} that nobody sealed"),
         })
     }
 
@@ -112,7 +111,7 @@ impl Someone {
 
     fn renew(&mut self, to: RemoteKey, number: u64) -> Genuine {
         let place = self.place(number);
-        let sealed = self.with(|secrecy| secrecy.scheme().renew(to, &place));
+        let sealed = self.with(|secrecy| secrecy.renew(to, (number, place.id), 0));
         Genuine {
             from: self.identity,
             place,

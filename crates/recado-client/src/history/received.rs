@@ -91,10 +91,7 @@ fn open(
         reopen(transaction, from, *store, generation)?;
     }
     remember(transaction, from, &sender)?;
-    match content {
-        None => Ok(Arrived::Handshake),
-        Some(content) => keep(transaction, received, &sender, content),
-    }
+    keep(transaction, received, &sender, content)
 }
 
 /// Whether a number that comes again needs no second look.
@@ -119,10 +116,11 @@ fn keep(
     content: Content,
 ) -> rusqlite::Result<Arrived> {
     let sent_at_ms = content.sent_at_ms;
-    let (kind, text, note) = match &content.body {
-        Body::Text(text) => (TEXT, text.as_str(), [].as_slice()),
-        Body::File(note) => (FILE, "", note.as_slice()),
+    let (kind, text, note) = match content.body {
+        Body::Text(text) => (TEXT, text, Vec::new()),
+        Body::File(note) => (FILE, String::new(), note),
         Body::Verification => return compared_there(transaction, received, sender),
+        Body::Renewal(_) => return Ok(Arrived::Handshake),
     };
     let (from, store) = (&received.from, received.store);
     let message: Option<i64> = transaction
@@ -158,11 +156,9 @@ fn keep(
             column(received.number),
             message
         ])?;
-    Ok(match content.body {
-        Body::Text(text) => Arrived::Text { text, sent_at_ms },
-        Body::File(note) => Arrived::Note { note, sent_at_ms },
-        // Returned above.
-        Body::Verification => Arrived::Verification,
+    Ok(match kind {
+        TEXT => Arrived::Text { text, sent_at_ms },
+        _ => Arrived::Note { note, sent_at_ms },
     })
 }
 

@@ -9,7 +9,7 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 use super::outbox::{Blob, FILE, TEXT, column};
 use super::received::{advance, receive};
 use super::{GlobalRecord, Record, fold};
-use crate::e2e::{Place, Scheme as _, SealedEnvelope, Secrecy, draw_id, now_ms};
+use crate::e2e::{Scheme as _, SealedEnvelope, Secrecy, draw_id, now_ms};
 
 /// Writes what the engine wants, in order, and answers its questions.
 pub(super) fn commit(
@@ -193,13 +193,8 @@ fn renew(
         id: draw_id()?,
         sent_at_ms: now_ms(),
     };
-    let place = Place {
-        store: secrecy.store(),
-        number,
-        id: under_way.id,
-    };
     let sealed = match key_of(transaction, peer)? {
-        Some(key) => secrecy.scheme().renew(key, &place)?,
+        Some(key) => secrecy.renew(key, (number, under_way.id), under_way.sent_at_ms)?,
         None => None,
     };
     under_way.insert(transaction, None, sealed.as_ref())?;

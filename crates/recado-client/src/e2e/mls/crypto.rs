@@ -277,3 +277,6 @@ fn aead(alg: AeadType, key: &[u8], nonce: &[u8]) -> Result<(LessSafeKey, Nonce),
     let nonce: [u8; NONCE_LEN] = nonce.try_into().map_err(|_| CryptoError::InvalidLength)?;
     Ok((LessSafeKey::new(key), Nonce::assume_unique_for_key(nonce)))
 }
+
+#[cfg(test)]
+mod tests;

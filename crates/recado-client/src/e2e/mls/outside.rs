@@ -7,9 +7,9 @@ use recado_proto::content::Envelope;
 
 use super::groups::GroupName;
 
-/// What a message of a group is.
+/// What a message of a group is, as MLS frames it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub(super) enum Kind {
     /// A message.
     Message,
     /// New keys of its sender, which the other commits to.
@@ -57,8 +57,6 @@ pub enum Outside {
         generation: u64,
         /// The group's epoch.
         epoch: u64,
-        /// What it is.
-        kind: Kind,
         /// Whether it opens the group to its recipient.
         has_welcome: bool,
     },
@@ -71,12 +69,11 @@ pub fn look_at(envelope: &[u8]) -> Option<Outside> {
     match Envelope::decode(envelope).ok()?? {
         Envelope::Own { .. } => Some(Outside::Own),
         Envelope::Mls { welcome, message } => {
-            let parts = Parts::read(&message)?;
+            let parts = Parts::read(&message).filter(|parts| parts.kind == Kind::Message)?;
             let name = GroupName::try_from(&parts.group).ok()?;
             Some(Outside::Mls {
                 generation: name.generation(),
                 epoch: parts.epoch,
-                kind: parts.kind,
                 has_welcome: !welcome.is_empty(),
             })
         }

@@ -17,23 +17,23 @@ fn said(text: &str) -> Body {
 }
 
 /// Two people and their lanes. The first has the smaller key: it commits.
-struct Pair {
-    small: Client,
-    large: Client,
+pub(super) struct Pair {
+    pub(super) small: Client,
+    pub(super) large: Client,
     /// The last numbers of the lanes of each.
     numbers: [u64; 2],
 }
 
 /// What travels under a number.
 #[derive(Clone, Debug)]
-struct Parcel {
-    number: u64,
+pub(super) struct Parcel {
+    pub(super) number: u64,
     id: MessageId,
     envelope: Vec<u8>,
 }
 
-const SMALL: usize = 0;
-const LARGE: usize = 1;
+pub(super) const SMALL: usize = 0;
+pub(super) const LARGE: usize = 1;
 
 impl Pair {
     /// They know each other, and neither has begun.
@@ -53,7 +53,7 @@ impl Pair {
     }
 
     /// The first has begun.
-    fn begun() -> Self {
+    pub(super) fn begun() -> Self {
         let mut pair = Self::new();
         pair.begin(SMALL);
         pair
@@ -72,7 +72,7 @@ impl Pair {
     }
 
     /// Enters and seals something, as the engine does.
-    fn seal(&mut self, who: usize, text: &str) -> Parcel {
+    pub(super) fn seal(&mut self, who: usize, text: &str) -> Parcel {
         self.numbers[who] += 1;
         let number = self.numbers[who];
         let (one, other) = self.both(who);
@@ -106,7 +106,7 @@ impl Pair {
     }
 
     /// What renews the keys, if it is due.
-    fn renew(&mut self, who: usize) -> Option<Parcel> {
+    pub(super) fn renew(&mut self, who: usize) -> Option<Parcel> {
         self.numbers[who] += 1;
         let number = self.numbers[who];
         let (one, other) = self.both(who);
@@ -119,7 +119,7 @@ impl Pair {
     }
 
     /// The other takes what one has sent.
-    fn take(&mut self, who: usize, parcel: &Parcel) -> Arrival {
+    pub(super) fn take(&mut self, who: usize, parcel: &Parcel) -> Arrival {
         let (one, other) = self.both(who);
         let Parcel {
             number,
@@ -129,7 +129,7 @@ impl Pair {
         other.take(one.person(), one.store(), number, id, envelope)
     }
 
-    fn say(&mut self, who: usize, text: &str) -> Arrival {
+    pub(super) fn say(&mut self, who: usize, text: &str) -> Arrival {
         let parcel = self.seal(who, text);
         let arrival = self.take(who, &parcel);
         assert_eq!(arrival.what, super::text(text));
@@ -137,12 +137,12 @@ impl Pair {
     }
 
     /// Everything of one's lane is stored and settled.
-    fn settle(&mut self, who: usize) {
+    pub(super) fn settle(&mut self, who: usize) {
         let number = self.numbers[who];
         self.progress(who, number, number);
     }
 
-    fn progress(&mut self, who: usize, stored: u64, settled: u64) {
+    pub(super) fn progress(&mut self, who: usize, stored: u64, settled: u64) {
         let (one, other) = self.both(who);
         one.commit(&[Write::Progress {
             peer: fold(&other.name),
@@ -160,7 +160,7 @@ impl Pair {
     }
 
     /// Messages go to and fro until keys are to be renewed.
-    fn talk_until_due(&mut self) {
+    pub(super) fn talk_until_due(&mut self) {
         for round in 0..MESSAGES_PER_EPOCH {
             let who = usize::from(round % 2 == 1);
             if self.say(who, "blá").handshake_due {
