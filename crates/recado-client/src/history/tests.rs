@@ -2,7 +2,7 @@
 
 mod encryption;
 mod erasure;
-mod people;
+pub(crate) mod people;
 mod upgrade;
 
 use std::sync::mpsc;

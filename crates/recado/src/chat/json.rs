@@ -124,8 +124,12 @@ impl<'a> JsonFace<'a> {
         }
     }
 
-    fn is_verified(&self, name: &str) -> bool {
-        self.verified.contains(&NameKeys::of(name).folded)
+    /// What is said of someone, with the mark of who is verified. No member is no mark.
+    fn marked(&self, mut object: Value, name: &str) -> Value {
+        if self.verified.contains(&NameKeys::of(name).folded) {
+            object["verified"] = true.into();
+        }
+        object
     }
 
     /// What a request asks for; or what is wrong with it.
@@ -221,8 +225,7 @@ impl<'a> JsonFace<'a> {
 
     fn roster(&self, people: &[Person]) -> Value {
         let person = |person: &Person| {
-            let verified = self.is_verified(&person.name);
-            json!({ "name": person.name, "online": true, "verified": verified })
+            self.marked(json!({ "name": person.name, "online": true }), &person.name)
         };
         let people: Vec<_> = people.iter().map(person).collect();
         json!({ "type": "roster", "people": people })
@@ -245,6 +248,8 @@ impl<'a> JsonFace<'a> {
             }
         } else {
             object["to"] = message.to.clone().unwrap_or_else(own).into();
+            let other = message.from.as_ref().or(message.to.as_ref());
+            object = self.marked(object, other.map_or("", String::as_str));
         }
         if message.standing != Standing::Received {
             object["state"] = message.standing.as_str().into();
@@ -367,18 +372,17 @@ impl Face for JsonFace<'_> {
                 text,
                 replayed,
                 ..
-            } => say(
-                json!({
-                    "type": "private",
-                    "from": from.name,
-                    "text": text,
-                    "id": id.to_string(),
-                    "sent_at": moment(*sent_at_ms),
-                    "replayed": replayed,
-                    "verified": self.is_verified(&from.name),
-                }),
-                None,
-            ),
+            } => {
+                let object = json!({
+                "type": "private",
+                "from": from.name,
+                "text": text,
+                "id": id.to_string(),
+                "sent_at": moment(*sent_at_ms),
+                "replayed": replayed,
+                });
+                say(self.marked(object, &from.name), None)
+            }
             Event::Missing { from, count } => say(
                 json!({ "type": "missing", "from": from.name, "count": count }),
                 None,
@@ -436,15 +440,10 @@ impl Face for JsonFace<'_> {
                 }
                 say(object, None)
             }
-            Event::Presence { person, online } => say(
-                json!({
-                    "type": "presence",
-                    "name": person.name,
-                    "online": online,
-                    "verified": self.is_verified(&person.name),
-                }),
-                None,
-            ),
+            Event::Presence { person, online } => {
+                let object = json!({ "type": "presence", "name": person.name, "online": online });
+                say(self.marked(object, &person.name), None)
+            }
             Event::Roster(people) => {
                 let reference = self.asked.who.pop_front().flatten();
                 say(self.roster(people), reference)
