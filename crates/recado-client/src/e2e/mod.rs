@@ -17,7 +17,7 @@ use recado_proto::content::{Body, Content, Envelope};
 use recado_proto::fingerprint::Fingerprint;
 use recado_proto::frame::{KeyPackagesHeld, PutKeyPackages};
 use recado_proto::id::{MessageId, RemoteKey, StoreId};
-use rusqlite::Transaction;
+use rusqlite::{OptionalExtension as _, Transaction};
 
 use crate::identity::IdentityKey;
 use mls::Mls;
@@ -170,6 +170,7 @@ pub(crate) struct Opened {
 /// Seals and opens over one transaction.
 pub(crate) struct Secrecy<'t> {
     vault: &'t Vault,
+    transaction: &'t Transaction<'t>,
     own: Own<'t>,
     mls: Mls<'t>,
     store: StoreId,
@@ -197,10 +198,34 @@ impl<'t> Secrecy<'t> {
     pub(crate) fn over(vault: &'t Vault, transaction: &'t Transaction<'t>, store: StoreId) -> Self {
         Self {
             vault,
+            transaction,
             own: Own::new(vault, transaction),
             mls: Mls::new(vault, transaction, store),
             store,
         }
+    }
+
+    /// Erases all keys, and what was compared, where they were for another root of the server: nobody opens at this one
+    /// what they seal.
+    pub(crate) fn settle_root(&mut self) -> rusqlite::Result<()> {
+        let root = self.vault.root.as_bytes();
+        let known: Option<bool> = self
+            .transaction
+            .query_row("SELECT hash = ?1 FROM root", [root], |row| row.get(0))
+            .optional()?;
+        if known == Some(true) {
+            return Ok(());
+        }
+        if known == Some(false) {
+            self.mls.forget_all()?;
+            let nothing = "UPDATE peer SET compared_here = 0, compared_there = 0";
+            self.transaction.execute(nothing, [])?;
+        }
+        self.transaction.execute(
+            "INSERT OR REPLACE INTO root (only, hash) VALUES (1, ?1)",
+            [root],
+        )?;
+        Ok(())
     }
 
     /// The keys behind it.

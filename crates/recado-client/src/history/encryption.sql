@@ -137,6 +137,12 @@ CREATE TABLE key_package (
     made_ms     INTEGER NOT NULL
 ) STRICT;
 
+-- The hash of the server's root for which all these keys are.
+CREATE TABLE root (
+    only INTEGER NOT NULL PRIMARY KEY CHECK (only = 1),
+    hash BLOB    NOT NULL CHECK (length(hash) = 32)
+) STRICT;
+
 -- Seals what one keeps at the server for oneself.
 CREATE TABLE own_key (
     only INTEGER NOT NULL PRIMARY KEY CHECK (only = 1),

@@ -183,6 +183,7 @@ pub(super) fn load(
     connection: &Connection,
     secrecy: &mut Secrecy<'_>,
 ) -> rusqlite::Result<(MailState, Vec<Untaken>)> {
+    secrecy.settle_root()?;
     let Blob(store) = connection.query_row("SELECT id FROM store", [], |row| row.get(0))?;
     let all_untaken = load_untaken(connection, None)?;
     let mut incoming: Vec<IncomingState> = connection

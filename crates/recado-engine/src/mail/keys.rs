@@ -11,12 +11,18 @@ pub(super) const MAX_SEALS: u32 = 4;
 /// and asking at once does not help.
 pub(super) const PACKAGE_RETRY: Duration = Duration::from_secs(30);
 
+/// When another is asked for, the first time that there was none: someone who has come just now for the first time has
+/// some on the way. That they are waited for is not told before.
+pub(super) const NEWCOMER_TIME: Duration = Duration::from_secs(3);
+
 /// How far the keys of a lane are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Keys {
     phase: Phase,
     /// What there was cannot be read: only a new group helps, which opens this lane to its recipient again.
     is_broken: bool,
+    /// Whether it was heard in this session that there is no key package.
+    had_none: bool,
     /// What was told of the last key package.
     told: Option<PackageFault>,
 }
@@ -40,6 +46,7 @@ impl Keys {
         Self {
             phase: if has_group { Phase::Ready } else { Phase::None },
             is_broken: false,
+            had_none: false,
             told: None,
         }
     }
@@ -47,9 +54,8 @@ impl Keys {
     /// Those that there were are of no use.
     pub(super) fn broken() -> Self {
         Self {
-            phase: Phase::None,
             is_broken: true,
-            told: None,
+            ..Self::new(false)
         }
     }
 
@@ -57,6 +63,7 @@ impl Keys {
         if matches!(self.phase, Phase::Asked | Phase::Waiting(_)) {
             self.phase = Phase::None;
         }
+        self.had_none = false;
     }
 
     pub(super) fn is_ready(&self) -> bool {
@@ -85,7 +92,12 @@ impl Keys {
         is_awaited
     }
 
-    /// There is none. Whether one was asked for.
+    /// The server has none. Whether that is heard for the first time.
+    pub(super) fn has_none(&mut self) -> bool {
+        !std::mem::replace(&mut self.had_none, true)
+    }
+
+    /// None comes now. Whether one was asked for.
     pub(super) fn wait(&mut self, until: Duration) -> bool {
         let is_awaited = self.phase == Phase::Asked;
         if is_awaited {

@@ -12,7 +12,7 @@ use recado_proto::id::{MessageId, RemoteKey, StoreId};
 use recado_proto::limits::{MAX_UNSTORED, MAX_UNSTORED_BYTES};
 use recado_proto::name::NameKeys;
 
-use super::keys::{Keys, MAX_SEALS, PACKAGE_RETRY};
+use super::keys::{Keys, MAX_SEALS, NEWCOMER_TIME, PACKAGE_RETRY};
 use super::store::{Answer, Entry, Kind, Numbered, OutgoingLane, PackageFault, Write};
 use super::{Desk, Effect, Fault, state_of};
 use crate::event::{Event, Failure, State, WaitReason};
@@ -685,10 +685,12 @@ impl Outgoing {
     ) -> Result<(), Fault> {
         let now = self.now;
         let (_, lane) = self.of_handle(refused.lane)?;
-        if lane
-            .keys
-            .wait(now.saturating_add(wait(refused.retry_in_ms)))
-        {
+        let is_newcomer = refused.code == KeyPackageRefusalCode::None && lane.keys.has_none();
+        let until = match is_newcomer {
+            true => wait(refused.retry_in_ms).min(NEWCOMER_TIME),
+            false => wait(refused.retry_in_ms),
+        };
+        if lane.keys.wait(now.saturating_add(until)) && !is_newcomer {
             lane.tell_waiting(
                 match refused.code {
                     KeyPackageRefusalCode::None => WaitReason::NoKeys,

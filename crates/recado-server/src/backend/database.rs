@@ -75,6 +75,12 @@ impl Database {
                 return Err(BackendError::Damaged { path, said });
             }
         }
+        if !missing.is_empty() {
+            // What an upgrade erases is gone from the file too.
+            transaction
+                .pragma_update(None, "secure_delete", "ON")
+                .map_err(failed)?;
+        }
         for migration in missing {
             transaction.execute_batch(migration).map_err(failed)?;
         }
@@ -86,6 +92,11 @@ impl Database {
         let seconds = meta(&transaction, "service_seconds").map_err(failed)?;
         let ran_before = seconds.and_then(|text| text.parse().ok()).unwrap_or(0);
         transaction.commit().map_err(failed)?;
+        if !missing.is_empty() {
+            connection
+                .execute_batch("PRAGMA secure_delete = OFF; PRAGMA wal_checkpoint(TRUNCATE);")
+                .map_err(failed)?;
+        }
         Ok(Self {
             connection,
             ran_before,

@@ -24,6 +24,7 @@ mod page;
 mod ports;
 mod rough_link;
 mod schemathesis;
+mod secrecy;
 mod serving;
 mod terminal;
 mod tickets;

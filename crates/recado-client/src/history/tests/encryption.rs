@@ -510,6 +510,34 @@ fn a_key_package_that_is_not_the_names_is_refused() {
 }
 
 #[test]
+fn keys_for_another_root_are_erased_and_new_ones_are_made() {
+    let mut pair = Pair::begun();
+    pair.say(SMALL, "um");
+    let put = pair.large.stock(&KeyPackagesHeld::default()).unwrap();
+    let references: Vec<_> = put.packages.iter().map(|it| it.reference).collect();
+    let held = KeyPackagesHeld {
+        references,
+        last_resort: put.last_resort.map(|it| it.reference),
+        retry_in_ms: 0,
+    };
+    assert_eq!(pair.large.stock(&held), None, "nothing is missing");
+    // The same server has begun again, with another root, and the histories were carried over.
+    let root = Fingerprint::from_bytes([9; 32]);
+    for client in [&mut pair.small, &mut pair.large] {
+        client.state();
+        client.move_to(root);
+        let (state, _) = client.state();
+        assert!(state.outgoing.iter().all(|lane| !lane.has_group));
+        assert_eq!(client.rows("mls_group"), 0);
+    }
+    let put = pair.large.stock(&held).unwrap();
+    assert!(put.replaces && put.packages.len() == held.references.len());
+    pair.begin(SMALL);
+    pair.say(SMALL, "dois");
+    pair.say(LARGE, "três");
+}
+
+#[test]
 fn who_lost_their_keys_gets_everything_again_in_order() {
     let mut pair = Pair::begun();
     pair.say(SMALL, "um");

@@ -65,6 +65,12 @@ impl Client {
         self.database = Database::open(self.folder.path()).unwrap();
     }
 
+    /// As after the server has got another root, and this history was carried over to it.
+    pub(crate) fn move_to(&mut self, root: Fingerprint) {
+        self.root = root;
+        self.vault = self.vault();
+    }
+
     /// What the files hold now, to go on from later.
     pub(crate) fn copy(&self) -> Self {
         let copy = Self::at(&self.name, self.seed[0], self.root);

@@ -157,6 +157,15 @@ fn a_database_of_before_key_packages_is_upgraded_with_what_waits_in_it() {
         [count("mailbox"), count("name"), count("key_package")],
         [3, 3, 0]
     );
+    // What was not sealed is nowhere any more: only the numbers are delivered.
+    assert_eq!(count("mailbox WHERE envelope = x'' AND dropped = 3"), 2);
+    let holds = |path: &std::path::Path| {
+        let file = std::fs::read(path).unwrap();
+        file.windows(8).any(|it| it == b"guardada")
+    };
+    assert!(holds(std::path::Path::new(older)));
+    let files = std::fs::read_dir(home.path()).unwrap();
+    assert!(!files.into_iter().any(|file| holds(&file.unwrap().path())));
     commit(&mut database, &[put(BOB, vec![stored(1)], None)]);
     assert_eq!(
         taken(&commit(&mut database, &[take(BOB, false)])[0]),
