@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use recado_client::e2e::look_at;
-use recado_client::history::fuzzing::Door;
+use recado_client::history::workbench::Door;
 use recado_proto::content::{Content, Envelope};
 
 thread_local! {

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use rcgen::{CertificateParams, KeyPair, PKCS_ED25519};
 use recado_proto::frame::{Acknowledge, ClientFrame, Hello, OpenLane, PrivateMessage, ServerFrame};
 use recado_proto::framing::FrameSplitter;

@@ -78,7 +78,7 @@ pub enum KeyPackageRequest {
         /// Whose.
         owner: RemoteKey,
         /// What is kept.
-        put: PutKeyPackages,
+        put: Box<PutKeyPackages>,
         /// As in [`List`](Self::List).
         age: Duration,
     },
@@ -236,7 +236,7 @@ impl KeyPackages {
             Some(put) => KeyPackageRequest::Put {
                 session,
                 owner,
-                put,
+                put: Box::new(put),
                 age,
             },
         };

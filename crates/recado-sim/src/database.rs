@@ -60,7 +60,7 @@ impl Database {
         Some(match write {
             Write::Begin { peer, package } => Answer::Begun(self.begin(peer, &package)),
             Write::Number { entry, peer, .. } => self.seal(entry, &peer),
-            Write::Handshake { .. } => Answer::Empty,
+            Write::Handshake { .. } => Answer::Empty(MessageId::from_bytes([0; MessageId::LENGTH])),
             Write::Receive(received) => Answer::Received(Box::new(Arrival {
                 what: self.open(&received),
                 has_group: false,
@@ -109,9 +109,8 @@ impl Database {
         if !self.groups.contains(peer) {
             return Answer::Unsealed;
         }
-        let Some((id, text, sent_at_ms)) = self.entries.remove(&entry) else {
-            return Answer::Empty;
-        };
+        let said = self.entries.remove(&entry);
+        let (id, text, sent_at_ms) = said.expect("nothing is withdrawn here");
         Answer::Sealed(Box::new(Sealed {
             id,
             envelope: [&sent_at_ms.to_be_bytes(), text.as_bytes()].concat(),

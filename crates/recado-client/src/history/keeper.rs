@@ -36,9 +36,12 @@ enum Job {
         limit: usize,
     },
     Restart(StoreId),
-    Read(Box<dyn FnOnce(&mut Database, &Vault) + Send>),
+    Read(Box<Reading>),
     Close,
 }
+
+/// Done beside what is written, with the database to itself.
+type Reading = dyn FnOnce(&mut Database, &Vault) + Send;
 
 /// What one commit brought; or nothing but the news that another process has written.
 #[derive(Debug, Default)]

@@ -5,8 +5,6 @@
 //! queued at once. Another process may [enter](Database::enter) messages beside it, which the keeper notices.
 
 mod database;
-#[cfg(feature = "fuzzing")]
-pub mod fuzzing;
 mod keeper;
 mod outbox;
 mod past;
@@ -14,6 +12,8 @@ mod people;
 mod received;
 #[cfg(test)]
 pub(crate) mod tests;
+#[cfg(feature = "workbench")]
+pub mod workbench;
 mod writes;
 
 use std::path::PathBuf;

@@ -160,7 +160,7 @@ fn number_of(entry: u64, number: u64) -> Write {
 fn is_sealed(answer: &Answer) -> bool {
     match answer {
         Answer::Sealed(sealed) => !sealed.envelope.is_empty(),
-        Answer::Empty | Answer::Unsealed => false,
+        Answer::Empty(_) | Answer::Unsealed => false,
         other => panic!("{other:?}"),
     }
 }
@@ -328,7 +328,7 @@ fn a_message_that_is_withdrawn_before_its_number_travels_empty() {
     let message = bob.enter(1, Some("Alice"));
     let entry = bob.feed(0, 1).private.remove(0).entry;
     assert!(bob.client.database.withdraw(message).unwrap());
-    assert_eq!(bob.commit(&[number_of(entry, 1)]), [Answer::Empty]);
+    assert_eq!(bob.commit(&[number_of(entry, 1)]), [Answer::Empty(id(1))]);
     assert_eq!(bob.numbered(), [(1, message, true, false)]);
     assert_eq!(
         bob.standing(message),

@@ -156,7 +156,7 @@ fn give_number(
     };
     if !is_there {
         under_way.insert(transaction, None, None)?;
-        return Ok(Answer::Empty);
+        return Ok(Answer::Empty(id));
     }
     let sealed = match key_of(transaction, peer)? {
         Some(key) => {
@@ -204,7 +204,7 @@ fn renew(
             envelope: sealed.bytes,
             handshake_due: false,
         })),
-        None => Answer::Empty,
+        None => Answer::Empty(under_way.id),
     })
 }
 

@@ -619,15 +619,22 @@ impl Outgoing {
         let Some(lane) = self.lanes.get_mut(peer) else {
             return;
         };
-        let own = lane.numbered.iter_mut().find(|own| own.number == number);
-        let Some(own) = own.filter(|own| !own.is_void()) else {
-            // It was taken back meanwhile; that is not written down yet.
+        let Some(own) = lane.numbered.iter_mut().find(|own| own.number == number) else {
             return;
         };
+        // Also where it was taken back meanwhile: by its id the server's view of the lane is recognised.
+        match &answer {
+            Some(Answer::Sealed(sealed)) => own.id = sealed.id,
+            Some(Answer::Empty(id)) => own.id = *id,
+            _ => {}
+        }
+        if own.is_void() {
+            // That it was taken back is not written down yet.
+            return;
+        }
         lane.unwritten.remove(&number);
         match answer {
             Some(Answer::Sealed(sealed)) => {
-                own.id = sealed.id;
                 own.envelope = sealed.envelope;
                 lane.handshake_due |= sealed.handshake_due;
             }

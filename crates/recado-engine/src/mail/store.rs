@@ -229,8 +229,8 @@ pub enum Answer {
     Begun(Result<(), PackageFault>),
     /// It is sealed.
     Sealed(Box<Sealed>),
-    /// There is nothing to seal: the number travels empty.
-    Empty,
+    /// There is nothing to seal: the number travels empty, under this id.
+    Empty(MessageId),
     /// There is no group to seal it in. The number travels empty, and the entry has none again.
     Unsealed,
     /// What had come.

@@ -17,6 +17,9 @@ use crate::event::Failure;
 const ALICE: RemoteKey = RemoteKey::from_bytes([1; 32]);
 const BOB: RemoteKey = RemoteKey::from_bytes([2; 32]);
 
+/// Alice's database, until it turns out to be an old copy.
+const FIRST_STORE: StoreId = StoreId::from_bytes([1; 16]);
+
 fn person(key: RemoteKey) -> Person {
     let name = if key == ALICE { "Alice" } else { "Bob" };
     Person {
@@ -43,23 +46,25 @@ struct Keyring {
 
 type GroupName = (StoreId, u64);
 
-/// An envelope: the group, how to join it, and the number and id inside.
-fn seal(group: GroupName, life: u8, number: u64, id: MessageId) -> Vec<u8> {
+/// An envelope: the group, how to join it, and the number and id inside; and whether it keeps the group fresh.
+fn seal(group: GroupName, life: u8, number: u64, id: MessageId, is_handshake: bool) -> Vec<u8> {
     let mut envelope = vec![life];
     envelope.extend(group.0.as_bytes());
     envelope.extend(group.1.to_be_bytes());
     envelope.extend(number.to_be_bytes());
     envelope.extend(id.as_bytes());
+    envelope.push(u8::from(is_handshake));
     envelope
 }
 
 impl Keyring {
-    /// Whether it could be opened.
-    fn open(&mut self, received: &Received) -> bool {
+    /// Whether it keeps the group fresh, if it could be opened.
+    fn open(&mut self, received: &Received) -> Option<bool> {
         let (life, rest) = received.envelope.split_first().unwrap();
         let (store, rest) = rest.split_at(16);
         let (made, rest) = rest.split_at(8);
-        let (number, id) = rest.split_at(8);
+        let (number, rest) = rest.split_at(8);
+        let (id, is_handshake) = rest.split_at(16);
         let group = (
             StoreId::try_from(store).unwrap(),
             u64::from_be_bytes(made.try_into().unwrap()),
@@ -70,11 +75,11 @@ impl Keyring {
         let may_open = is_new || (self.joined.contains(&group) && !self.closed.contains(&lane));
         let is_right = number == received.number && id == received.id.as_bytes();
         if !may_open || !is_right || !self.opened.insert((group, number)) {
-            return false;
+            return None;
         }
         self.joined.insert(group);
         self.closed.remove(&lane);
-        true
+        Some(is_handshake == [1])
     }
 }
 
@@ -89,6 +94,10 @@ struct Database {
     outbox: Vec<Numbered>,
     incoming: BTreeMap<(RemoteKey, StoreId), u64>,
     unreadable: BTreeSet<(RemoteKey, StoreId, u64)>,
+    /// Numbers that kept a group fresh.
+    heard: BTreeSet<(RemoteKey, StoreId, u64)>,
+    /// How often that was asked for.
+    handshakes: u64,
     /// What was received, in order: whose, under which id, and whether it was taken.
     inbox: Vec<(Receipt, MessageId, bool)>,
     states: BTreeMap<MessageId, State>,
@@ -106,6 +115,8 @@ impl Database {
             outbox: Vec::new(),
             incoming: BTreeMap::new(),
             unreadable: BTreeSet::new(),
+            heard: BTreeSet::new(),
+            handshakes: 0,
             inbox: Vec::new(),
             states: BTreeMap::new(),
             keys: Keyring::default(),
@@ -160,10 +171,7 @@ impl Database {
                     answers.push(Answer::Begun(Ok(())));
                 }
                 Write::Number { entry, number, .. } => answers.push(self.number(entry, number)),
-                Write::Handshake { number, .. } => {
-                    self.push(number, MessageId::from_bytes([0; 16]), Kind::Nothing);
-                    answers.push(Answer::Empty);
-                }
+                Write::Handshake { number, .. } => answers.push(self.handshake(number)),
                 Write::Void { number, .. } => {
                     let mut outbox = self.outbox.iter_mut();
                     if let Some(own) = outbox.find(|own| own.number == number) {
@@ -174,12 +182,14 @@ impl Database {
                 Write::Requeue { from, .. } => {
                     self.keys.group = None;
                     let outbox = self.outbox.iter_mut().rev();
-                    for own in outbox.filter(|own| own.number >= from && !own.is_void()) {
-                        let entry = entry_of(own);
+                    for own in outbox.filter(|own| own.number >= from) {
+                        if own.is_entry() {
+                            let entry = entry_of(own);
+                            self.states.insert(entry.id, State::Queued);
+                            self.entries.push_front(entry);
+                        }
                         own.envelope.clear();
                         own.kind = Kind::Nothing;
-                        self.states.insert(entry.id, State::Queued);
-                        self.entries.push_front(entry);
                     }
                 }
                 Write::Progress {
@@ -252,7 +262,7 @@ impl Database {
             return Answer::Unsealed;
         };
         let entry = self.entries.remove(entry_at).unwrap();
-        let envelope = seal(group, life, number, id);
+        let envelope = seal(group, life, number, id, false);
         self.push(number, id, entry.kind);
         let own = self.outbox.last_mut().unwrap();
         own.sent_at_ms = entry.sent_at_ms;
@@ -263,8 +273,37 @@ impl Database {
         Answer::Sealed(Box::new(Sealed {
             id,
             envelope,
-            handshake_due: false,
+            handshake_due: number.is_multiple_of(2),
         }))
+    }
+
+    /// Often it turns out that nothing is due.
+    fn handshake(&mut self, number: u64) -> Answer {
+        self.handshakes += 1;
+        let mut bytes = [0xee; 16];
+        bytes[..8].copy_from_slice(&self.handshakes.to_be_bytes());
+        let id = MessageId::from_bytes(bytes);
+        match self.keys.group {
+            Some((group, life)) if number.is_multiple_of(3) => {
+                let envelope = seal(group, life, number, id, true);
+                self.push(number, id, Kind::Handshake);
+                self.outbox
+                    .last_mut()
+                    .unwrap()
+                    .envelope
+                    .clone_from(&envelope);
+                let handshake_due = false;
+                Answer::Sealed(Box::new(Sealed {
+                    id,
+                    envelope,
+                    handshake_due,
+                }))
+            }
+            _ => {
+                self.push(number, id, Kind::Nothing);
+                Answer::Empty(id)
+            }
+        }
     }
 
     fn push(&mut self, number: u64, id: MessageId, kind: Kind) {
@@ -292,15 +331,26 @@ impl Database {
             return Arrived::Nothing;
         }
         let is_known = self.inbox.iter().any(|(_, id, _)| *id == received.id);
+        let place = (lane.0, lane.1, received.number);
+        if self.heard.contains(&place) && !is_next {
+            return Arrived::Known;
+        }
         if is_known && !is_next {
             return Arrived::Known;
         }
-        if !self.keys.open(received) {
-            self.unreadable.insert((lane.0, lane.1, received.number));
-            if is_next {
-                self.keys.closed.insert(lane);
+        match self.keys.open(received) {
+            None => {
+                self.unreadable.insert(place);
+                if is_next {
+                    self.keys.closed.insert(lane);
+                }
+                return Arrived::Unreadable;
             }
-            return Arrived::Unreadable;
+            Some(true) => {
+                self.heard.insert(place);
+                return Arrived::Handshake;
+            }
+            Some(false) => {}
         }
         if is_known {
             return Arrived::Known;
@@ -332,7 +382,7 @@ impl Database {
         self.settled_id = None;
         self.keys.group = None;
         let outbox = std::mem::take(&mut self.outbox);
-        for own in outbox.into_iter().rev().filter(|own| !own.is_void()) {
+        for own in outbox.into_iter().rev().filter(Numbered::is_entry) {
             let entry = entry_of(&own);
             self.entries.push_front(Entry { seals: 0, ..entry });
         }
@@ -864,7 +914,8 @@ impl Story {
             for step in [2, 4, 6, 8, 10, 12, 14, 19, 21] {
                 self.step(step);
             }
-            if round == 20 {
+            if round % 20 == 0 {
+                self.alice.end();
                 self.connect_alice();
                 self.connect_bob();
             }
@@ -901,6 +952,7 @@ proptest! {
             prop_assert_eq!(state, Some(&State::Delivered));
         }
         prop_assert!(story.alice.database.outbox.is_empty());
+        prop_assert_eq!(story.alice.database.store, FIRST_STORE, "it was no old copy");
     }
 
     #[test]
@@ -957,6 +1009,7 @@ proptest! {
             prop_assert_eq!(state, Some(&State::Delivered));
         }
         prop_assert!(story.alice.database.outbox.is_empty());
+        prop_assert_eq!(story.alice.database.store, FIRST_STORE, "it was no old copy");
     }
 
     #[test]

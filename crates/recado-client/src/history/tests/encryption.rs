@@ -113,7 +113,7 @@ impl Pair {
         let peer = fold(&other.name);
         match one.commit(&[Write::Handshake { peer, number }]).remove(0) {
             Answer::Sealed(sealed) => Some(parcel(number, *sealed)),
-            Answer::Empty => None,
+            Answer::Empty(_) => None,
             other => panic!("{other:?}"),
         }
     }

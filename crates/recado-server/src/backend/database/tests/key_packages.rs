@@ -24,11 +24,11 @@ fn put(
     BackendRequest::KeyPackages(KeyPackageRequest::Put {
         session: SessionNumber(1),
         owner,
-        put: PutKeyPackages {
+        put: Box::new(PutKeyPackages {
             packages,
             last_resort: last_resort.map(stored),
             replaces: false,
-        },
+        }),
         age: AGE,
     })
 }
@@ -90,10 +90,10 @@ fn random_requests_are_answered_as_the_backend_in_memory_answers_them() {
                     else {
                         unreachable!();
                     };
-                    let put = PutKeyPackages {
+                    let put = Box::new(PutKeyPackages {
                         replaces: random.below(4) == 0,
-                        ..put
-                    };
+                        ..*put
+                    });
                     BackendRequest::KeyPackages(KeyPackageRequest::Put {
                         session,
                         owner,
