@@ -64,6 +64,9 @@ fn run(cli: Cli, language: Language) -> Exit {
             return Exit::Failed;
         }
     };
+    if !matches!(cli.command, Command::Serve(_)) {
+        secret::keep_out_of_dumps();
+    }
     let context = match Context::new(cli.common, language) {
         Ok(context) => context,
         Err(exit) => return exit,

@@ -1,6 +1,8 @@
 //! Random stories of two people, a server and their databases: every process may end at every instant, and whatever
 //! was not written down is then gone.
 
+mod cases;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use proptest::prelude::*;
