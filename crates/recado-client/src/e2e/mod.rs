@@ -1,8 +1,8 @@
 //! End-to-end encryption: what two people write to each other is for the two of them (`docs/protocol.md` §End to end).
 //!
-//! The history's keeper seals and opens through [`Secrecy`], in the transaction in which it writes: ratchet state,
+//! The history's keeper seals and opens through `Secrecy`, in the transaction in which it writes: ratchet state,
 //! plaintext, message and lane are one. What is bound inside the ciphertext, and what is compared, is decided here for
-//! every [`Scheme`]; what a scheme does with keys is its own.
+//! every `Scheme`; what a scheme does with keys is its own.
 
 mod mls;
 mod own;
