@@ -25,4 +25,4 @@ pub use metrics::HttpMetrics;
 pub use net::listen::{Inherited, Listen, ListenError, PortFallback};
 pub use server::{DiskFailed, PublicCertificates, Server, ServerConfig, StartError, Stop};
 
-pub use recado_hub::Registration;
+pub use recado_hub::{Limit, Registration};

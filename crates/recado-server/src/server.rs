@@ -1,11 +1,12 @@
 //! Starting, running and stopping.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use recado_hub::{Event, HubConfig, PrivateConfig, Registration};
+use recado_hub::{Event, HubConfig, Limit, PrivateConfig, Registration};
 use recado_proto::fingerprint::Fingerprint;
 use recado_proto::id::LogId;
 use time::OffsetDateTime;
@@ -59,6 +60,8 @@ pub struct ServerConfig {
     pub hosts: Vec<String>,
     /// Who may register a new name.
     pub registration: Registration,
+    /// Limits that are not to be changed while it runs.
+    pub limits: BTreeMap<Limit, u64>,
     /// What those are served who are not recado's own clients.
     pub public: PublicCertificates,
     /// Proxies whose word on whom they speak for is taken.
@@ -241,6 +244,7 @@ impl Server {
             log: LogId::from_bytes(crate::net::random()),
             globals: HubConfig::GLOBALS,
             private: PrivateConfig::default(),
+            fixed: config.limits,
         };
         let shards =
             Shards::spawn(ports, &events, default_shards()).map_err(StartError::Threads)?;

@@ -13,6 +13,7 @@ use recado_server::Listen;
 use recado_server::http::TrustedProxy;
 
 use crate::i18n::Language;
+use crate::period::Period;
 
 /// Everything that was asked for.
 #[derive(Parser, Debug)]
@@ -128,6 +129,8 @@ pub(crate) struct Serve {
         default_value = "lan"
     )]
     pub(crate) registration: Registration,
+    #[arg(long, env = "RECADO_MESSAGE_AGE", value_name = "PERIOD")]
+    pub(crate) message_age: Option<Period>,
     #[arg(long, env = "RECADO_HOST", value_name = "NAME", value_delimiter = ',')]
     pub(crate) host: Vec<String>,
     #[arg(
@@ -176,6 +179,7 @@ pub(crate) struct Serve {
 pub(crate) enum Registration {
     Lan,
     Open,
+    Invite,
     Closed,
 }
 

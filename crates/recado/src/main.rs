@@ -11,6 +11,7 @@ mod doctor;
 mod i18n;
 mod install;
 mod name;
+mod period;
 mod secret;
 mod send;
 mod serve;

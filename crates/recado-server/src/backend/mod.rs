@@ -7,6 +7,7 @@ mod control;
 mod database;
 mod mail;
 mod names;
+mod operating;
 
 use std::path::Path;
 use std::sync::mpsc;

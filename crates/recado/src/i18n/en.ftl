@@ -14,6 +14,7 @@ notice-last-server = Using { $server }, the server used last.
 
 ### serve
 
+serve-message-age = --message-age may be from { $least } to { $most }
 serve-paste = To join from another machine, paste one of these there:
 
 ### Trust
@@ -372,7 +373,8 @@ help-examples =
 help-serve = Serve this network: one port, TCP and UDP
 help-serve-listen = Where to listen; may be repeated [default: everywhere, port 443, or 8443 where that is not to be had]
 help-serve-data-dir = Where keys and names are kept [default: server/ in recado's folder]
-help-serve-registration = Who may register a new name: lan (from private addresses), open (everyone) or closed (nobody)
+help-serve-registration = Who may register a new name: lan (from private addresses, and with a ticket from elsewhere), open (everyone), invite (with a ticket) or closed (nobody)
+help-serve-message-age = How long a private message waits for its recipient, as in 12h or 30d [default: 30d, or as recado admin limits says]
 help-serve-host = A public name or address that the certificate is to carry; may be repeated
 help-serve-cert = A certificate chain for browsers and others that are not recado's own clients, as PEM; watched
 help-serve-key = Its key, as PEM; watched

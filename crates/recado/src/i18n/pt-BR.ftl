@@ -14,6 +14,7 @@ notice-last-server = Usando { $server }, o último servidor usado.
 
 ### serve
 
+serve-message-age = --message-age pode ir de { $least } a { $most }
 serve-paste = Para entrar a partir de outra máquina, cole lá uma destas linhas:
 
 ### Confiança
@@ -372,7 +373,8 @@ help-examples =
 help-serve = Serve esta rede: uma porta, TCP e UDP
 help-serve-listen = Onde escutar; pode ser repetido [padrão: em todo lugar, porta 443, ou 8443 onde aquela não está disponível]
 help-serve-data-dir = Onde ficam chaves e nomes [padrão: server/ na pasta do recado]
-help-serve-registration = Quem pode registrar um nome novo: lan (de endereços privados), open (todos) ou closed (ninguém)
+help-serve-registration = Quem pode registrar um nome novo: lan (de endereços privados, e de fora com um convite), open (todos), invite (com um convite) ou closed (ninguém)
+help-serve-message-age = Quanto tempo uma mensagem privada espera pelo destinatário, como 12h ou 30d [padrão: 30d, ou o que recado admin limits disser]
 help-serve-host = Um nome ou endereço público que o certificado deve trazer; pode ser repetido
 help-serve-cert = Uma cadeia de certificados para navegadores e outros que não são clientes do próprio recado, em PEM; vigiada
 help-serve-key = A chave dela, em PEM; vigiada
