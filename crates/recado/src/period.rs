@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
 /// A length of time, in whole seconds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -25,10 +24,6 @@ impl Period {
 
     pub(crate) fn seconds(self) -> u64 {
         self.0
-    }
-
-    pub(crate) fn duration(self) -> Duration {
-        Duration::from_secs(self.0)
     }
 }
 

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 
 use listenfd::ListenFd;
 use recado_server::{
-    AcmeConfig, CertificateFiles, DiskFailed, Inherited, Limit, PortFallback, PublicCertificates,
-    Server, ServerConfig,
+    AcmeConfig, CertificateFiles, DiskFailed, Exposure, Inherited, Limit, PortFallback,
+    PublicCertificates, Server, ServerConfig,
 };
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
@@ -175,6 +175,14 @@ fn announce(context: &Context, server: &Server, format: LogFormat) -> io::Result
             LogFormat::Text => context.notice(&format!("  {command}")),
             LogFormat::Json => tracing::info!(command, "reachable"),
         }
+    }
+    match (server.exposure(), format) {
+        // Said also to those who want quiet.
+        (Some(Exposure::Public(address)), LogFormat::Text) => {
+            terminal::tell(&context.text("serve-exposed", &[("address", address)]));
+        }
+        (Some(exposure), _) => tracing::warn!("{exposure}"),
+        (None, _) => {}
     }
     Ok(())
 }

@@ -25,6 +25,11 @@ const BATCH: usize = 1024;
 /// so a full queue means a disk that has stopped, or many who open all the lanes they may.
 const QUEUE: usize = 65_536;
 
+/// The latest schema that this version knows.
+pub(crate) fn schema_version() -> i64 {
+    database::MIGRATIONS.len() as i64
+}
+
 /// The embedded engine: SQLite, in the data folder.
 pub(crate) struct Backend {
     requests: mpsc::SyncSender<BackendRequest>,

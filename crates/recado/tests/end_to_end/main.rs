@@ -4,6 +4,7 @@
 mod common;
 
 mod acme;
+mod admin;
 mod calculator;
 mod campaign;
 mod certificates;
@@ -15,6 +16,7 @@ mod endings;
 mod events;
 mod hostile_peers;
 mod hostile_text;
+mod invites;
 mod lossy;
 mod mail;
 mod moving;
