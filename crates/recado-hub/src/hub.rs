@@ -26,6 +26,7 @@ use crate::global_log::{GlobalLog, Known};
 use crate::lanes::{Lanes, Misuse, PrivateConfig};
 use crate::limit::{Limit, Limits};
 use crate::millis;
+use crate::operator::{OperatorCommand, OperatorNumber};
 use crate::policy::Policy;
 use crate::presence::Changes;
 use crate::roster::RosterParts;
@@ -90,6 +91,8 @@ pub struct Hub {
     roster: RosterParts,
     lanes: Lanes,
     loading: Loading,
+    /// What the operator wanted before the decisions were known.
+    commands: Vec<(OperatorNumber, OperatorCommand)>,
     policy: Policy,
     /// What the operator has set.
     set_limits: BTreeMap<Limit, u64>,
@@ -123,6 +126,7 @@ impl Hub {
             lanes: Lanes::new(config.private),
             config,
             loading: Loading::Due(Duration::ZERO),
+            commands: Vec::new(),
             policy: Policy::default(),
             set_limits: BTreeMap::new(),
             limits,

@@ -53,7 +53,11 @@ impl Hub {
             is_waiting.then_some(*number)
         });
         let waiting: Vec<_> = waiting.collect();
+        let commands = std::mem::take(&mut self.commands);
         let Ok(decisions) = loaded else {
+            for (number, _) in commands {
+                self.answer(number, Err(OperatorError::Unavailable));
+            }
             self.loading = Loading::Due(self.now.saturating_add(LOAD_RETRY));
             for session in waiting {
                 self.sessions.remove(&session);
@@ -80,6 +84,9 @@ impl Hub {
                 self.handle_hello(self.now, session, connection, hello);
             }
         }
+        for (number, command) in commands {
+            self.handle_operator(number, command);
+        }
     }
 
     /// Asks for names that were never used to be freed, if it is time.
@@ -103,8 +110,10 @@ impl Hub {
     }
 
     pub(super) fn handle_operator(&mut self, number: OperatorNumber, command: OperatorCommand) {
-        if self.loading != Loading::Done {
-            return self.answer(number, Err(OperatorError::Unavailable));
+        match self.loading {
+            Loading::Done => {}
+            Loading::Asked => return self.commands.push((number, command)),
+            Loading::Due(_) => return self.answer(number, Err(OperatorError::Unavailable)),
         }
         match self.do_command(number, command) {
             Ok(None) => {}

@@ -292,18 +292,30 @@ fn nobody_is_let_in_before_it_is_known_who_is_banned() {
     let hasty = story.join("Bob", 2);
     story.frame(hasty, ClientFrame::Ping);
     assert_eq!(story.closing(hasty), Some(ClosingCode::Protocol));
+    // Nor is the operator answered.
+    story.ask(OperatorCommand::Restrictions);
+    assert_eq!(story.answers, []);
     story.fails = true;
     story.backend_answers();
+    let unavailable = Err(OperatorError::Unavailable);
+    assert_eq!(story.answers.pop().unwrap().1, unavailable);
     let refused = story.refusal(alice);
     assert_eq!(
         (refused.code, refused.retry_in_ms),
         (RefusalCode::Unavailable, 1_000)
     );
     story.ask(OperatorCommand::Stats);
-    let (_, result) = story.answers.pop().unwrap();
-    assert_eq!(result, Err(OperatorError::Unavailable));
-    (story.fails, story.waiting) = (false, None);
+    assert_eq!(story.answers.pop().unwrap().1, unavailable);
+    (story.fails, story.waiting) = (false, Some(vec![]));
     story.wait(Duration::from_secs(1));
+    story.ask(OperatorCommand::Restrictions);
+    story.backend_answers();
+    let restrictions = story.answers.pop().unwrap().1;
+    assert!(matches!(
+        restrictions,
+        Ok(OperatorAnswer::Restrictions { .. })
+    ));
+    story.waiting = None;
     let alice = story.join("Alice", 1);
     assert!(story.is_welcome(alice));
 }
@@ -539,7 +551,6 @@ fn from_elsewhere_a_ticket_admits_where_the_lan_may_join_and_nowhere_where_nobod
         (Registration::Closed, Some(RefusalCode::Registration)),
     ] {
         let mut story = Story::begin(registration);
-        story.wait(Duration::ZERO);
         story.operate(invite(7, 1, DAY)).unwrap();
         let session = story.connect_from(1, "198.51.100.1".parse().unwrap());
         story.frame(session, with_ticket("Alice", 7));
