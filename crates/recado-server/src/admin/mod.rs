@@ -34,7 +34,7 @@ pub(crate) use socket::Socket;
 const MAX_CONNECTIONS: usize = 16;
 
 /// How long a request may take to come, and its answer to be taken.
-const TALK_TIME: Duration = Duration::from_secs(10);
+const TALK_TIME: Duration = Duration::from_secs(5);
 
 /// A ticket's uses: the largest school there is.
 const MAX_USES: u32 = 100_000;
