@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use recado_hub::{BackendAnswer, BackendRequest, Mark};
+use rusqlite::config::DbConfig;
 use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior};
 
@@ -125,7 +126,20 @@ impl Database {
                 tracing::error!(error = %error, requests = requests.len(), "commit failed");
                 Ok(requests.iter().map(BackendRequest::unavailable).collect())
             }
+            Err(error) => {
+                self.leave_log();
+                Err(error)
+            }
             done => done,
+        }
+    }
+
+    /// When a database is closed, SQLite moves its log, and syncs what it could not sync before: not of one that
+    /// failed.
+    fn leave_log(&self) {
+        let no_checkpoint = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+        if let Err(error) = self.connection.set_db_config(no_checkpoint, true) {
+            tracing::warn!(%error, "the log is moved once more");
         }
     }
 
@@ -145,6 +159,10 @@ impl Database {
             Err(error) if !is_fatal(&error) => {
                 tracing::warn!(error = %error, "the log could not be moved into the database");
                 Ok(())
+            }
+            Err(error) => {
+                self.leave_log();
+                Err(error)
             }
             done => done,
         }

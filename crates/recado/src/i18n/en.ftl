@@ -104,6 +104,7 @@ identity-damaged = the key { $path } is damaged; put it back from a copy, or mov
 identity-crypto = the key of this identity cannot be used: { $cause }
 history-too-new = { $path } was written by a later version of recado; use that one
 history-failed = { $path } cannot be read or written ({ $cause }); check the disk, then start again. If the file is damaged, put it back from a copy
+history-damaged = { $path } is damaged ({ $cause }). Put it back from a copy; or move it away, and begin a new history: what was not sent yet is lost with it
 history-thread = the thread that writes messages down has ended; start again
 
 ### Names

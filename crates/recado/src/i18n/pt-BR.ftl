@@ -104,6 +104,7 @@ identity-damaged = a chave { $path } está danificada; restaure-a de uma cópia,
 identity-crypto = a chave desta identidade não pode ser usada: { $cause }
 history-too-new = { $path } foi escrito por uma versão mais nova do recado; use essa
 history-failed = { $path } não pode ser lido ou escrito ({ $cause }); verifique o disco e comece de novo. Se o arquivo está danificado, restaure-o de uma cópia
+history-damaged = { $path } está danificado ({ $cause }). Restaure-o de uma cópia; ou tire-o do lugar e comece um histórico novo: o que ainda não foi enviado se perde com ele
 history-thread = o que grava as mensagens terminou; comece de novo
 
 ### Nomes

@@ -13,6 +13,7 @@ use crate::common::{
     Bot, Home, PATIENCE, Program, Proxy, RawChat, RawIdentity, Server, hello, report, run,
     run_with, skip,
 };
+use crate::failing_disk::inject;
 
 /// A server that lets nobody new in without a ticket.
 fn invite_only() -> Server {
@@ -192,19 +193,8 @@ fn a_ticket_that_was_used_for_an_answer_that_was_lost_lets_the_same_key_in_again
 
 /// Has the server end when its committer makes a call for the so-manieth time.
 fn end_at(server: &Server, call: &str, point: u32) -> Program {
-    let tasks = format!("/proc/{}/task", server.program.pid());
-    let committer = std::fs::read_dir(tasks).unwrap().find_map(|task| {
-        let task = task.unwrap().path();
-        let name = std::fs::read_to_string(task.join("comm")).ok()?;
-        let is_it = name.trim() == "committer";
-        is_it.then(|| task.file_name().unwrap().to_str().unwrap().to_owned())
-    });
-    let inject = format!("inject={call}:signal=KILL:when={point}");
-    let mut strace = Command::new("strace");
-    strace.args(["-p", &committer.unwrap(), "-e", &inject, "-o", "/dev/null"]);
-    let strace = Program::spawn(&mut strace);
-    strace.stderr.find("attached");
-    strace
+    let injection = format!("inject={call}:signal=KILL:when={point}");
+    inject(&server.program, "committer", &injection)
 }
 
 /// The server ends at a write, or at the sync, that makes the use of a ticket durable; or goes on.

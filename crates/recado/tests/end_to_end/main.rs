@@ -14,6 +14,7 @@ mod curl;
 mod doctor;
 mod endings;
 mod events;
+mod failing_disk;
 mod hostile_peers;
 mod hostile_text;
 mod invites;
