@@ -48,7 +48,7 @@ pub enum BackendRequest {
         /// Whether a name may be given that nobody has yet.
         may_register: bool,
         /// Where not: a ticket by which it may, once for each key and as often as the ticket says.
-        ticket: Option<TicketHash>,
+        ticket: Option<Box<TicketHash>>,
     },
     /// Reads what the operator has decided.
     Load,

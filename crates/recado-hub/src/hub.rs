@@ -426,7 +426,7 @@ impl Hub {
             name: name.clone(),
             key: connection.key,
             may_register: has_token && is_admitted,
-            ticket: ticket.map(|ticket| ticket.hash()),
+            ticket: ticket.map(|ticket| Box::new(ticket.hash())),
         });
         let claiming = Claiming {
             connection,

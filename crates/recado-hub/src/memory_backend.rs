@@ -78,7 +78,7 @@ impl MemoryBackend {
                 let outcome = match owned {
                     Some(owned) => owned,
                     None if self.names.contains_key(&keys.folded) => ClaimOutcome::Taken,
-                    None => match self.admit(running, key, may_register, ticket) {
+                    None => match self.admit(running, key, may_register, ticket.as_deref()) {
                         Ok(()) => {
                             let name = name.to_string();
                             let named = Named {

@@ -28,7 +28,7 @@ use crate::hub_task::{EVENT_QUEUE, HubTask, ShellEvent};
 use crate::identity::{IdentityError, ServerIdentity};
 use crate::metrics::{self, Metrics, Parts, Watched};
 use crate::net::listen::{self, Bound, Inherited, Listen, ListenError, PortFallback};
-use crate::net::{Acceptor, Shards, UdpPort, default_shards, run_accept};
+use crate::net::{AcceptConfig, Acceptor, Shards, UdpPort, default_shards, run_accept};
 use crate::tls::{Generation, Tls};
 
 /// How long what is under way may take once the server is to stop.
@@ -279,9 +279,11 @@ impl Server {
             events.clone(),
             stopped,
             alive,
-            port,
-            max_connections,
-            watch,
+            AcceptConfig {
+                port,
+                max_connections,
+                watch,
+            },
         );
         if let Some((listener, mut metrics)) = metrics {
             metrics.watch(Parts {

@@ -66,7 +66,7 @@ impl MemoryBackend {
         running: Duration,
         key: RemoteKey,
         may_register: bool,
-        ticket: Option<TicketHash>,
+        ticket: Option<&TicketHash>,
     ) -> Result<(), ClaimOutcome> {
         if may_register {
             return Ok(());
@@ -74,7 +74,7 @@ impl MemoryBackend {
         let hash = ticket.ok_or(ClaimOutcome::NotRegistered)?;
         let now = self.unix_seconds;
         let mut tickets = self.operated.tickets.values_mut();
-        let ticket = tickets.find(|ticket| ticket.hash == hash);
+        let ticket = tickets.find(|ticket| ticket.hash == *hash);
         let ticket = ticket.filter(|ticket| !ticket.has_expired(running, now));
         let ticket = ticket.ok_or(ClaimOutcome::NotAdmitted)?;
         let is_left = ticket.used_by.len() < usize::try_from(ticket.uses).unwrap_or(usize::MAX);

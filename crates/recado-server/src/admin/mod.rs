@@ -319,15 +319,11 @@ impl std::fmt::Debug for Logged<'_> {
 }
 
 async fn read_request(stream: &mut UnixStream) -> Result<Request, Refusal> {
-    let bad = |detail: String| Refusal::new("bad-request", detail);
     let mut line = Vec::new();
     let mut bounded = BufReader::new(stream).take(MAX_REQUEST as u64 + 1);
     let read = bounded.read_until(b'\n', &mut line).await;
-    read.map_err(|error| bad(error.to_string()))?;
-    if line.len() > MAX_REQUEST {
-        return Err(bad(format!("a request has at most {MAX_REQUEST} bytes")));
-    }
-    serde_json::from_slice(&line).map_err(|error| bad(error.to_string()))
+    read.map_err(|error| Refusal::new("bad-request", error))?;
+    Request::parse(&line)
 }
 
 fn told(answer: impl Serialize) -> Result<Value, Refusal> {

@@ -82,6 +82,20 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// Reads a line.
+    ///
+    /// # Errors
+    /// A [`Refusal`] that says what is wrong with it.
+    pub fn parse(line: &[u8]) -> Result<Self, Refusal> {
+        let bad = |detail: String| Refusal::new("bad-request", detail);
+        if line.len() > MAX_REQUEST {
+            return Err(bad(format!("a request has at most {MAX_REQUEST} bytes")));
+        }
+        serde_json::from_slice(line).map_err(|error| bad(error.to_string()))
+    }
+}
+
 /// Whom a command is for: exactly one of these.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -574,8 +588,8 @@ pub(crate) fn time_text(unix_seconds: u64) -> String {
 mod tests {
     use super::*;
 
-    fn request(text: &str) -> Result<Request, serde_json::Error> {
-        serde_json::from_str(text)
+    fn request(text: &str) -> Result<Request, Refusal> {
+        Request::parse(text.as_bytes())
     }
 
     #[test]

@@ -229,7 +229,7 @@ fn answer(
                 keys,
                 key,
                 may_register: *may_register,
-                ticket: ticket.as_ref(),
+                ticket: ticket.as_deref(),
             };
             BackendAnswer::Claimed {
                 session: *session,

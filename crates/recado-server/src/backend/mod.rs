@@ -102,6 +102,10 @@ impl Backend {
     }
 
     /// Hands a request to the committer; its answer comes later. A request that cannot be queued comes back.
+    #[expect(
+        clippy::result_large_err,
+        reason = "128 bytes that come back where the queue is full, which hardly ever happens"
+    )]
     pub(crate) fn submit(&self, request: BackendRequest) -> Result<(), BackendRequest> {
         self.requests
             .try_send(request)

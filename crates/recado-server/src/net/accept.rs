@@ -69,6 +69,15 @@ pub(crate) struct Acceptor {
     sessions: Arc<AtomicU64>,
 }
 
+/// What the acceptor is told once.
+pub(crate) struct AcceptConfig {
+    /// That is listened on.
+    pub(crate) port: u16,
+    /// In all.
+    pub(crate) max_connections: usize,
+    pub(crate) watch: Watch,
+}
+
 /// A connection's place among those allowed and those awaited at the end. Given back when dropped.
 pub(crate) struct Connection {
     _place: Place,
@@ -84,10 +93,13 @@ impl Acceptor {
         events: mpsc::Sender<ShellEvent>,
         stop: watch::Receiver<bool>,
         alive: mpsc::Sender<()>,
-        port: u16,
-        max_connections: usize,
-        watch: Watch,
+        config: AcceptConfig,
     ) -> Self {
+        let AcceptConfig {
+            port,
+            max_connections,
+            watch,
+        } = config;
         let limits = Limits {
             total: max_connections,
             per_address: MAX_PER_ADDRESS,

@@ -39,7 +39,7 @@ pub(super) fn claim_with_ticket(random: &mut Random, made: u64, key: RemoteKey) 
         keys,
         key,
         may_register: false,
-        ticket: Some(secret(random.below(made + 2)).hash()),
+        ticket: Some(Box::new(secret(random.below(made + 2)).hash())),
     }
 }
 
@@ -123,7 +123,7 @@ fn a_ticket_is_used_with_its_name_or_not_at_all() {
             keys,
             key,
             may_register: false,
-            ticket: Some(secret(7).hash()),
+            ticket: Some(Box::new(secret(7).hash())),
         }
     };
     // In one commit: the second comes too late.
