@@ -68,8 +68,8 @@ pub enum BackendRequest {
     FreeNames {
         /// Of those who were not here for longer than this, in the server's running time.
         age: Duration,
-        /// But for those who are, in order.
-        except: Vec<RemoteKey>,
+        /// Who is here now, in order.
+        here: Vec<RemoteKey>,
         /// At most so many.
         max_names: usize,
     },

@@ -34,7 +34,7 @@ use crate::session::{
     Claiming, Connection, Datagrams, Greeting, Joined, Session, SessionNumber, Waiting,
 };
 
-use operating::Loading;
+use operating::{FREE_INTERVAL, Loading};
 
 /// How long a connection may stay silent before its Hello. A phone on a bad line needs a few seconds.
 const GREETING_TIME: Duration = Duration::from_secs(10);
@@ -130,7 +130,8 @@ impl Hub {
             policy: Policy::default(),
             set_limits: BTreeMap::new(),
             limits,
-            free_due: Duration::ZERO,
+            // Those who were here before a restart are back by then.
+            free_due: FREE_INTERVAL,
             head_due: None,
             sessions: BTreeMap::new(),
             greetings: VecDeque::new(),
@@ -404,16 +405,16 @@ impl Hub {
             }
         };
         let keys = name.keys();
-        if self.policy.is_name_banned(&keys) {
-            return self.refuse(session, refused(RefusalCode::Banned));
-        }
+        // Not of one who has it, or has one that only looks like it.
+        let is_name_banned = self.policy.is_name_banned(&keys);
         // A name that the key has already needs neither admission nor a token, but only the backend
         // knows whether it has: the token is given back if it was not needed.
         let limit = limit_key(connection.address);
         let has_token = self.claims.take(now, &limit).is_ok();
         let registration = self.config.registration;
-        let is_admitted = registration.admits(connection.address);
-        let ticket = hello.ticket.filter(|_| registration.takes_tickets());
+        let is_admitted = registration.admits(connection.address) && !is_name_banned;
+        let takes_ticket = registration.takes_tickets() && !is_name_banned;
+        let ticket = hello.ticket.filter(|_| takes_ticket);
         let is_admissible = is_admitted || ticket.is_some();
         if has_token && !is_admissible {
             self.claims.give_back(&limit);
@@ -433,6 +434,7 @@ impl Hub {
             name,
             token_taken: has_token && is_admissible,
             is_admissible,
+            is_name_banned,
         };
         self.sessions
             .insert(session, Session::Claiming(Box::new(claiming)));
@@ -489,6 +491,9 @@ impl Hub {
                     ..refused(RefusalCode::KeyHasName)
                 },
             ),
+            ClaimOutcome::NotRegistered if claiming.is_name_banned => {
+                self.refuse(session, refused(RefusalCode::Banned));
+            }
             ClaimOutcome::NotRegistered if !claiming.is_admissible => {
                 self.refuse(session, refused(RefusalCode::Registration));
             }

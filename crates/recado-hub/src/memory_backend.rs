@@ -109,9 +109,9 @@ impl MemoryBackend {
             }
             BackendRequest::FreeNames {
                 age,
-                except,
+                here,
                 max_names,
-            } => BackendAnswer::NamesFreed(self.free_names(running, age, &except, max_names)),
+            } => BackendAnswer::NamesFreed(self.free_names(running, age, &here, max_names)),
             BackendRequest::Discard { lanes } => {
                 let in_them = |mail: &Mail| {
                     let mut lanes = lanes.iter();

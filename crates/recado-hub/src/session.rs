@@ -48,6 +48,8 @@ pub(crate) struct Claiming {
     pub(crate) token_taken: bool,
     /// Whether it might have a new name but for the number of those from its address.
     pub(crate) is_admissible: bool,
+    /// Whether nobody may have this name who has not got it.
+    pub(crate) is_name_banned: bool,
 }
 
 /// What is known of a connection before it has a name.

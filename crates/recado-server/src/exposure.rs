@@ -108,8 +108,9 @@ impl Watch {
     }
 
     fn speaks_for_others(&self, peer: IpAddr) -> bool {
-        let is_proxy = self.trusted_proxies.iter().any(|proxy| proxy.is(peer));
-        is_proxy || !peer.is_loopback() && self.is_gateway(peer)
+        let is_proxy = || self.trusted_proxies.iter().any(|proxy| proxy.is(peer));
+        // On this machine it may be a person as well as a proxy.
+        !peer.is_loopback() && (is_proxy() || self.is_gateway(peer))
     }
 
     fn is_gateway(&self, peer: IpAddr) -> bool {
@@ -193,7 +194,7 @@ mod tests {
 
     #[test]
     fn who_comes_shows_what_the_operator_may_not_know() {
-        let proxies = vec!["10.9.0.0/16".parse().unwrap()];
+        let proxies = vec!["10.9.0.0/16".parse().unwrap(), "127.0.0.1".parse().unwrap()];
         let watch = |registration| {
             let watch = Watch::new(registration, proxies.clone());
             let gateways = vec!["192.168.1.1".parse().unwrap(), "127.0.0.1".parse().unwrap()];

@@ -22,7 +22,7 @@ use crate::session::{Joined, Session, SessionNumber, Waiting};
 const LOAD_RETRY: Duration = Duration::from_secs(1);
 
 /// How often names that were never used are looked for.
-const FREE_INTERVAL: Duration = Duration::from_secs(60 * 60);
+pub(super) const FREE_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 /// Names that are freed each time: what a flood of strangers claimed goes within days, and nobody waits for it.
 const FREE_NAMES: usize = 1_000;
@@ -97,7 +97,7 @@ impl Hub {
         self.free_due = self.now.saturating_add(FREE_INTERVAL);
         self.outputs.ask(BackendRequest::FreeNames {
             age: self.limits.unused_name_age,
-            except: self.by_key.keys().copied().collect(),
+            here: self.by_key.keys().copied().collect(),
             max_names: FREE_NAMES,
         });
     }

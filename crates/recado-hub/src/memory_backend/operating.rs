@@ -89,9 +89,14 @@ impl MemoryBackend {
         &mut self,
         running: Duration,
         age: Duration,
-        except: &[RemoteKey],
+        here: &[RemoteKey],
         max_names: usize,
     ) -> Vec<Person> {
+        for named in self.names.values_mut() {
+            if !named.used && here.contains(&named.person.key) {
+                named.seen_at = running;
+            }
+        }
         let Some(moment) = running.checked_sub(age) else {
             return Vec::new();
         };
@@ -101,7 +106,7 @@ impl MemoryBackend {
                 (lane.sender == *key || lane.recipient == *key) && lane.durable.accepted() > 0
             };
             let is_used = named.used || self.lanes.values().any(wrote);
-            let is_kept = except.contains(key) || self.operated.banned_keys.contains_key(key);
+            let is_kept = here.contains(key) || self.operated.banned_keys.contains_key(key);
             !is_used && !is_kept && named.seen_at <= moment
         });
         let mut unused: Vec<_> = unused

@@ -249,12 +249,15 @@ fn answer(
         }
         BackendRequest::FreeNames {
             age,
-            except,
+            here,
             max_names,
-        } => BackendAnswer::NamesFreed(match too_old(seconds, *age) {
-            Some(moment) => names::free_unused(transaction, moment, except, *max_names)?,
-            None => Vec::new(),
-        }),
+        } => {
+            names::note_seen(transaction, seconds, here)?;
+            BackendAnswer::NamesFreed(match too_old(seconds, *age) {
+                Some(moment) => names::free_unused(transaction, moment, here, *max_names)?,
+                None => Vec::new(),
+            })
+        }
         BackendRequest::Discard { lanes } => {
             BackendAnswer::Dropped(mail::discard(transaction, lanes)?)
         }
@@ -340,9 +343,8 @@ fn pages_of(request: &BackendRequest) -> usize {
             let pages = |change: &recado_hub::LaneChange| 2 + 3 * change.bodies.len();
             changes.iter().map(pages).sum()
         }
-        BackendRequest::Expire { .. }
-        | BackendRequest::NameUsed { .. }
-        | BackendRequest::FreeNames { .. } => 1,
+        BackendRequest::Expire { .. } | BackendRequest::NameUsed { .. } => 1,
+        BackendRequest::FreeNames { here, .. } => 1 + here.len() / 8,
         BackendRequest::Discard { lanes } => 3 * lanes.len(),
         BackendRequest::Operator { request, .. } => operating::pages_of(request),
         BackendRequest::Fetch { .. } | BackendRequest::Load => 0,

@@ -131,11 +131,25 @@ pub(super) fn mark_used(transaction: &Transaction<'_>, key: &RemoteKey) -> rusql
     Ok(())
 }
 
+/// Notes who is here, of those whose names were never used.
+pub(super) fn note_seen(
+    transaction: &Transaction<'_>,
+    seconds: u64,
+    here: &[RemoteKey],
+) -> rusqlite::Result<()> {
+    let mut note =
+        transaction.prepare_cached("UPDATE name SET seen_at = ?2 WHERE key = ?1 AND used = 0")?;
+    for key in here {
+        note.execute(params![key.as_bytes(), integer(seconds)])?;
+    }
+    Ok(())
+}
+
 /// Frees names that were never used, of those who were not here since a moment; longest ago first.
 pub(super) fn free_unused(
     transaction: &Transaction<'_>,
     moment: u64,
-    except: &[RemoteKey],
+    here: &[RemoteKey],
     max_names: usize,
 ) -> rusqlite::Result<Vec<Person>> {
     let mut freed = Vec::new();
@@ -156,7 +170,7 @@ pub(super) fn free_unused(
             name: row.get(0)?,
             key: id(row, 1)?,
         };
-        if except.binary_search(&person.key).is_err() {
+        if here.binary_search(&person.key).is_err() {
             let folded: String = row.get(2)?;
             freed.push((person, folded));
         }

@@ -85,7 +85,12 @@ async fn ban(operator: &Operator<'_>, whom: Whom) -> Result<(), Exit> {
         ("dropped", dropped),
     ];
     let arguments = arguments.each_ref().map(|(id, text)| (*id, text.as_str()));
-    operator.done(&set, "admin-banned", &arguments);
+    let is_nobody_s = set.ban.key.is_none() && set.ban.address.is_none();
+    match is_nobody_s {
+        // It may be a slip.
+        true => operator.done(&set, "admin-banned-name", &arguments[..1]),
+        false => operator.done(&set, "admin-banned", &arguments),
+    }
     Ok(())
 }
 

@@ -372,6 +372,7 @@ admin-limit-bytes = write a size, as in 64MiB, or: default
 admin-limit-count = write a whole number, or: default
 admin-kicked = { $name }'s session has been ended.
 admin-banned = { $what } is banned. Sessions ended: { $ended }. Messages dropped that waited for them: { $dropped }.
+admin-banned-name = Nobody has the name { $what }. Nobody gets it from now on, nor one that looks like it.
 admin-unbanned = { $what } is banned no more.
 admin-muted = { $name } is muted: what they write is refused.
 admin-unmuted = { $name } is muted no more.

@@ -372,6 +372,7 @@ admin-limit-bytes = escreva um tamanho, como 64MiB, ou: default
 admin-limit-count = escreva um número inteiro, ou: default
 admin-kicked = A sessão de { $name } foi terminada.
 admin-banned = Banido: { $what }. Sessões terminadas: { $ended }. Mensagens descartadas que o esperavam: { $dropped }.
+admin-banned-name = Ninguém tem o nome { $what }. De agora em diante ninguém o consegue, nem um parecido.
 admin-unbanned = Não está mais banido: { $what }.
 admin-muted = Silenciado: { $name }. O que escrever é recusado.
 admin-unmuted = Não está mais silenciado: { $name }.

@@ -117,7 +117,9 @@ fn who_is_banned_is_cut_off_at_once_and_stays_outside_under_any_name() {
         .operate(&["admin", "ban", "--key", &key])
         .says(0, &["ended: 0"]);
     chat(&home, &proxy.address(), "B").says(5, &["has banned"]);
-    server.operate(&["admin", "ban", "Admin"]).says(0, &[]);
+    server
+        .operate(&["admin", "ban", "Admin"])
+        .says(0, &["Nobody has the name Admin"]);
     chat(&Home::new(), &proxy.address(), "admin").says(5, &["has banned"]);
     server
         .operate(&["admin", "ban", "all"])

@@ -247,6 +247,16 @@ fn addresses_are_banned_by_network_and_names_before_anyone_has_them() {
     let bob = story.connect_from(2, at("192.0.3.9"));
     story.frame(bob, hello("ADMIN"));
     assert_eq!(story.refusal(bob).code, RefusalCode::Banned);
+    // Who has one that only looks like it keeps it, and comes and goes.
+    let (here, address) = (story.connect_from(4, at("192.0.3.9")), at("192.0.3.9"));
+    story.frame(here, hello("Marnie"));
+    assert!(story.is_welcome(here));
+    let alike = || BanTarget::Name("Mamie".into());
+    story.operate(OperatorCommand::Ban(alike())).unwrap();
+    let again = story.connect_from(4, address);
+    story.frame(again, hello("Marnie"));
+    assert!(story.is_welcome(again));
+    story.operate(OperatorCommand::Unban(alike())).unwrap();
     let Ok(OperatorAnswer::Restrictions { bans, mutes }) =
         story.operate(OperatorCommand::Restrictions)
     else {

@@ -181,7 +181,7 @@ fn it_answers_as_the_backend_in_memory() {
                 13 => BackendRequest::NameUsed { key: who },
                 14 => BackendRequest::FreeNames {
                     age: AGE,
-                    except: vec![who],
+                    here: vec![who],
                     max_names: 1,
                 },
                 15 => operating::claim_with_ticket(&mut random, made, who),
