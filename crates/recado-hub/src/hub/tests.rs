@@ -2,6 +2,7 @@
 
 mod key_packages;
 mod model;
+mod operating;
 mod private;
 
 use std::net::Ipv4Addr;
@@ -14,6 +15,7 @@ use recado_proto::id::{ConnectionId, MessageId, SessionId, Signature};
 use super::*;
 use crate::event::DatagramChecks;
 use crate::memory_backend::MemoryBackend;
+use crate::operator::{OperatorAnswer, OperatorError, OperatorNumber};
 
 /// A hub, and what it had the shell do.
 struct Story {
@@ -26,6 +28,7 @@ struct Story {
     lost: Vec<SessionNumber>,
     probed: Vec<SessionNumber>,
     fanned_out: Vec<IncomingGlobal>,
+    answers: Vec<(OperatorNumber, Result<OperatorAnswer, OperatorError>)>,
     next: u64,
     /// Whether the backend fails.
     fails: bool,
@@ -46,6 +49,7 @@ impl Story {
                     acknowledge_time: Duration::ZERO,
                     ..PrivateConfig::default()
                 },
+                fixed: BTreeMap::new(),
             }),
             now: Duration::from_secs(1),
             backend: MemoryBackend::default(),
@@ -55,6 +59,7 @@ impl Story {
             lost: vec![],
             probed: vec![],
             fanned_out: vec![],
+            answers: vec![],
             next: 0,
             fails: false,
             waiting: None,
@@ -101,6 +106,7 @@ impl Story {
                 Output::OpenDatagrams { session } => self.opened.push(session),
                 Output::DatagramsLost { session } => self.lost.push(session),
                 Output::ProbeBack { session } => self.probed.push(session),
+                Output::OperatorAnswer { number, result } => self.answers.push((number, result)),
                 Output::FanOut { plaintext } => match ServerDatagram::decode(&plaintext) {
                     Ok(Some(ServerDatagram::Global(global))) => self.fanned_out.push(global),
                     other => panic!("{other:?}"),

@@ -1,4 +1,4 @@
--- The server's database, as migration 2 adds to it.
+-- The server's database, as migration 3 adds to it.
 
 -- Key packages, by which others begin to write to their owner end to end. One for one use is deleted before it is
 -- handed out.

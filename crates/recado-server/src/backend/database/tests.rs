@@ -1,5 +1,6 @@
 mod key_packages;
 mod mail;
+mod operating;
 
 use recado_hub::{ClaimOutcome, SessionNumber};
 use recado_proto::id::RemoteKey;
@@ -18,6 +19,7 @@ fn request(name: &str, key: RemoteKey, may_register: bool) -> BackendRequest {
         name,
         key,
         may_register,
+        ticket: None,
     }
 }
 
