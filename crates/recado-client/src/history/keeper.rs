@@ -11,7 +11,7 @@ use rusqlite::Transaction;
 use tokio::sync::oneshot;
 
 use super::{
-    Database, Entered, Fed, HistoryError, Item, Outgoing, Question, Record, Untaken, outbox, past,
+    Correspondent, Database, Entered, Fed, HistoryError, Item, Outgoing, Question, Record, Untaken, outbox, past,
     writes,
 };
 
@@ -132,6 +132,17 @@ impl History {
     pub async fn ask(&self, question: Question) -> Result<Vec<Item>, HistoryError> {
         self.read(move |database| database.read(|connection| past::answer(connection, &question)))
             .await
+    }
+
+    /// Those with whom there were private messages, the latest first; at most so many.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub async fn correspondents(&self, limit: usize) -> Result<Vec<Correspondent>, HistoryError> {
+        self.read(move |database| {
+            database.read(|connection| past::correspondents(connection, limit))
+        })
+        .await
     }
 
     /// A message that was entered, here or by another process.

@@ -99,6 +99,23 @@ impl Bob {
         self.ask(&Question::Words { words, limit: 10 })
     }
 
+    fn page(&self, edge: Option<Edge>, limit: usize) -> Vec<Item> {
+        let conversation = Conversation::Everyone;
+        let question = match edge {
+            Some(edge) => Question::Page {
+                conversation,
+                edge,
+                limit,
+            },
+            None => Question::Latest {
+                conversation,
+                limit,
+            },
+        };
+        let answer = |connection: &_| past::answer(connection, &question);
+        self.database.read(answer).unwrap()
+    }
+
     fn latest(&self, conversation: Conversation) -> Vec<String> {
         self.ask(&Question::Latest {
             conversation,
@@ -490,6 +507,69 @@ fn messages_to_everyone_stand_in_the_servers_order_with_their_holes() {
     );
     assert_eq!(bob.latest(Conversation::With("aLICE".into())), ["psiu"]);
     assert_eq!(bob.latest(Conversation::With("carol".into())), [""; 0]);
+}
+
+#[test]
+fn the_past_is_paged_in_both_directions_with_every_gap_once() {
+    let mut bob = Bob::new();
+    for sequence in (1..=9).chain(20..=29) {
+        bob.record(global(sequence, sequence.into(), &sequence.to_string(), false));
+        // Other conversations lie between.
+        bob.commit(&[receive(sequence.into(), id(sequence + 100), text("psiu"))]);
+    }
+    let (log, first, last) = (LOG, 10, 19);
+    bob.record(Record::Hole { log, first, last });
+    let whole = bob.page(None, 100);
+    assert_eq!(whole.len(), 20);
+    let (mut back, mut edge) = (Vec::new(), None);
+    loop {
+        let page = bob.page(edge, 4);
+        let Some(first) = page.iter().find_map(number) else {
+            break;
+        };
+        edge = Some(Edge::Before(Place::Number(first)));
+        back.splice(..0, page);
+    }
+    assert_eq!(back, whole);
+    let (mut forth, mut edge) = (Vec::new(), Edge::After(Place::Number(0)));
+    loop {
+        let page = bob.page(Some(edge), 3);
+        let Some(last) = page.iter().rev().find_map(number) else {
+            break;
+        };
+        edge = Edge::After(Place::Number(last));
+        forth.extend(page);
+    }
+    assert_eq!(forth, whole);
+    let page = bob.page(Some(Edge::Before(Place::Message(id(3)))), 10);
+    assert_eq!(page, whole[..2]);
+    let page = bob.page(Some(Edge::Before(Place::Message(id(99)))), 1);
+    assert_eq!(page, whole[19..], "one that is not known stands at the end");
+}
+
+fn number(item: &Item) -> Option<u64> {
+    match item {
+        Item::Message(message) => Some(message.number),
+        Item::Hole { .. } => None,
+    }
+}
+
+#[test]
+fn correspondents_are_those_of_private_messages_the_latest_first() {
+    let mut bob = Bob::new();
+    let named = |bob: &Bob, limit| {
+        let found = bob.database.read(|c| past::correspondents(c, limit));
+        let names = found.unwrap().into_iter().map(|found| found.name);
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(named(&bob, 10), [""; 0]);
+    bob.record(global(1, 1, "todos", false));
+    bob.enter(2, Some("carol"));
+    bob.commit(&[receive(1, id(3), text("psiu"))]);
+    bob.enter(4, Some("Carol"));
+    bob.enter(5, Some("Dave"));
+    assert_eq!(named(&bob, 10), ["Dave", "Carol", "Alice"]);
+    assert_eq!(named(&bob, 2), ["Dave", "Carol"]);
 }
 
 #[test]
