@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 use recado_client::address::ServerAddress;
@@ -40,16 +40,29 @@ impl Cli {
         if let (Command::Chat(chat), Some((_, given))) = (&mut cli.command, matches.subcommand()) {
             let is_typed = |id| given.value_source(id) == Some(ValueSource::CommandLine);
             match (is_typed("server"), is_typed("ticket")) {
-                (true, true) => {
-                    let text = "TICKET and --server both name a server; leave one of them out\n";
-                    return Err(clap::Error::raw(ErrorKind::ArgumentConflict, text));
-                }
+                (true, true) => return Err(conflict("--server", "TICKET")),
                 (true, false) => chat.ticket = None,
                 (false, _) => {}
+            }
+            // What a person likes best is no reason for a program not to get what it asks for.
+            match (is_typed("plain"), is_typed("json")) {
+                (true, true) => return Err(conflict("--plain", "--json")),
+                (true, false) => chat.json = false,
+                (false, true) => chat.plain = false,
+                (false, false) => chat.plain &= !chat.json,
             }
         }
         Ok(cli)
     }
+}
+
+/// Two arguments that exclude each other.
+fn conflict(one: &str, other: &str) -> clap::Error {
+    let mut error = clap::Error::new(ErrorKind::ArgumentConflict);
+    let argument = |name: &str| ContextValue::String(name.to_owned());
+    error.insert(ContextKind::InvalidArg, argument(one));
+    error.insert(ContextKind::PriorArg, argument(other));
+    error
 }
 
 /// What every command takes.
@@ -193,7 +206,7 @@ pub(crate) struct Chat {
     pub(crate) ticket: Option<String>,
     #[arg(long, env = "RECADO_NAME", value_name = "NAME")]
     pub(crate) name: Option<String>,
-    #[arg(long, env = "RECADO_PLAIN", conflicts_with = "json", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
+    #[arg(long, env = "RECADO_PLAIN", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
     pub(crate) plain: bool,
     #[arg(long, env = "RECADO_JSON", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
     pub(crate) json: bool,
@@ -201,6 +214,24 @@ pub(crate) struct Chat {
     pub(crate) ack: Ack,
     #[arg(long, env = "RECADO_HISTORY", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
     pub(crate) history: bool,
+    #[arg(
+        long,
+        env = "RECADO_THEME",
+        value_name = "THEME",
+        default_value = "auto"
+    )]
+    pub(crate) theme: Theme,
+}
+
+/// How the full screen is coloured.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Theme {
+    /// As the terminal says what its background is.
+    Auto,
+    Dark,
+    Light,
+    /// Nothing faint, and nothing told by colour alone.
+    Contrast,
 }
 
 /// When an incoming private message counts as received.

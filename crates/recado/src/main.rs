@@ -2,6 +2,7 @@
 
 mod argv;
 mod calc;
+mod calculator;
 mod chat;
 mod cli;
 mod context;
@@ -16,7 +17,10 @@ mod send;
 mod serve;
 mod terminal;
 mod trust;
+mod tty;
+mod tui;
 mod wording;
+mod wrap;
 
 use std::process::ExitCode;
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 
+use recado_client::https::Method;
 use recado_client::history::{Conversation, Item, Outgoing, PastMessage, Question, Standing};
 use recado_client::session::SessionError;
 use recado_client::trust::Trusted;
@@ -10,12 +11,16 @@ use recado_client::{Command, CommandError, Event, LinkState, State, Via};
 use recado_proto::frame::{ClosingCode, Person};
 use recado_proto::id::MessageId;
 use recado_proto::limits::MAX_TEXT;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::input::Fault;
-use super::talk::{Action, Face, Own, SCREEN};
+use super::calculating::{Asked, Calculated, SayTo};
+use super::input::{Fault, Input};
+use super::talk::{Action, Face, Own, SCREEN, Shown};
+use crate::calculator::{Answer, Calculation};
 use crate::context::Context;
 use crate::{terminal, wording};
 
@@ -28,12 +33,12 @@ pub(super) struct JsonFace<'a> {
     /// One's own name.
     name: String,
     /// The references of requests that are not answered yet, in order.
-    asked: Asked,
+    asked: References,
 }
 
 /// The references of requests, by what answers them.
 #[derive(Default)]
-struct Asked {
+struct References {
     who: VecDeque<Option<Value>>,
     link: VecDeque<Option<Value>>,
     block: VecDeque<Option<Value>>,
@@ -43,8 +48,17 @@ struct Asked {
 /// What is wrong with a request: a code and a message.
 type Wrong = (&'static str, String);
 
-/// A request's members.
-struct Members<'a>(&'a Map<String, Value>);
+/// A request's members, and the line they stand in.
+struct Members<'a>(&'a Map<String, Value>, &'a str);
+
+/// The numbers of a calculation as they were written: a [`Value`] keeps some sixteen digits of a number.
+#[derive(Deserialize)]
+struct Numbers<'a> {
+    #[serde(borrow, default)]
+    x: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    y: Option<&'a RawValue>,
+}
 
 impl Members<'_> {
     fn string(&self, member: &str) -> Result<String, Wrong> {
@@ -63,6 +77,28 @@ impl Members<'_> {
                 .as_u64()
                 .and_then(|limit| usize::try_from(limit).ok())
                 .ok_or_else(|| ("wrong_member", "limit is not a whole number".to_owned())),
+        }
+    }
+
+    /// The operands: numbers, whose digits are kept as they were written, or strings.
+    fn operands(&self) -> Result<(String, String), Wrong> {
+        let wrong = |why| ("wrong_member", why);
+        let written: Numbers<'_> =
+            serde_json::from_str(self.1).map_err(|error| wrong(error.to_string()))?;
+        let of = |member: &str, written: Option<&RawValue>| match (self.0.get(member), written) {
+            (Some(Value::Number(_)), Some(written)) => Ok(written.get().to_owned()),
+            (Some(Value::String(text)), _) => Ok(text.clone()),
+            (Some(_), _) => Err(wrong(format!("{member} is neither a number nor a string"))),
+            (None, _) => Err(("missing_member", format!("{member} is missing"))),
+        };
+        Ok((of("x", written.x)?, of("y", written.y)?))
+    }
+
+    fn precision(&self) -> Result<Option<String>, Wrong> {
+        match self.0.get("precision") {
+            None => Ok(None),
+            Some(Value::Number(number)) => Ok(Some(number.to_string())),
+            Some(_) => Err(("wrong_member", "precision is not a number".to_owned())),
         }
     }
 
@@ -98,17 +134,16 @@ impl<'a> JsonFace<'a> {
         Self {
             context,
             name: String::new(),
-            asked: Asked::default(),
+            asked: References::default(),
         }
     }
 
     /// What a request asks for; or what is wrong with it.
     fn understand(
         &mut self,
-        request: &Map<String, Value>,
+        members: &Members<'_>,
         reference: Option<Value>,
     ) -> Result<Action, Wrong> {
-        let members = Members(request);
         let kept = reference.as_ref().map(Value::to_string);
         match members.string("type")?.as_str() {
             "private" => Ok(Action::Say {
@@ -154,6 +189,25 @@ impl<'a> JsonFace<'a> {
                 self.asked.trust.push_back(reference);
                 Ok(Action::Command(Command::Trust { name }))
             }
+            "calc" => {
+                let (x, y) = members.operands()?;
+                Ok(Action::Calculate(Asked {
+                    calculation: Calculation {
+                        method: Method::POST,
+                        operation: members.string("operation")?,
+                        x,
+                        y,
+                        precision: members.precision()?,
+                    },
+                    say_to: SayTo::Nobody,
+                    reference: kept,
+                }))
+            }
+            // Of this interface; this version does not do them yet.
+            kind @ ("file" | "accept" | "decline" | "cancel" | "verify") => Err((
+                "unsupported",
+                format!("this version of recado does not do {kind:?} yet"),
+            )),
             "ack" => Ok(Action::Acknowledge(members.id()?, kept)),
             "quit" => Ok(Action::Quit),
             kind => Err((
@@ -168,6 +222,14 @@ impl<'a> JsonFace<'a> {
             json!({ "type": "error", "code": code, "message": message }),
             reference,
         )
+    }
+
+    fn bad_line(fault: Fault) -> io::Result<Action> {
+        match fault {
+            Fault::TooLong => Self::error("line_too_long", "the line is too long", None)?,
+            Fault::NotText => Self::error("not_utf8", "the line is not UTF-8", None)?,
+        }
+        Ok(Action::Nothing)
     }
 
     fn command_error(error: CommandError, reference: Option<Value>) -> io::Result<()> {
@@ -187,135 +249,7 @@ impl<'a> JsonFace<'a> {
         Self::error(code, &message, reference)
     }
 
-    /// A message of the past, as it was told when it was said.
-    fn past_message(&self, message: &PastMessage) -> Value {
-        let own = || self.name.clone();
-        let mut object = json!({
-            "type": if message.is_global { "global" } else { "private" },
-            "from": message.from.clone().unwrap_or_else(own),
-            "text": message.text,
-            "id": message.id.to_string(),
-            "sent_at": moment(message.sent_at_ms),
-        });
-        if message.is_global {
-            object["verified"] = message.verified.into();
-            if let Some(sequence) = message.sequence {
-                object["seq"] = sequence.into();
-            }
-        } else {
-            object["to"] = message.to.clone().unwrap_or_else(own).into();
-        }
-        if message.standing != Standing::Received {
-            object["state"] = message.standing.as_str().into();
-        }
-        if message.standing == Standing::Failed {
-            object["code"] = message.code.as_str().into();
-        }
-        if let Some(reference) = given_back(message.reference.as_deref()) {
-            object["ref"] = reference;
-        }
-        object
-    }
-}
-
-/// A reference as the program wrote it.
-fn given_back(kept: Option<&str>) -> Option<Value> {
-    serde_json::from_str(kept?).ok()
-}
-
-impl Face for JsonFace<'_> {
-    fn ready(&mut self, name: &str, trusted: &Trusted) -> io::Result<()> {
-        name.clone_into(&mut self.name);
-        say(
-            json!({
-                "type": "ready",
-                "api": API,
-                "name": name,
-                "server": trusted.server(),
-                "fingerprint": trusted.root.to_string(),
-                "trust": trusted.rung.as_str(),
-            }),
-            None,
-        )
-    }
-
-    fn back(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn away(&mut self, code: Option<ClosingCode>, detail: &str) -> io::Result<()> {
-        let code = match code {
-            Some(ClosingCode::Shutdown) => "shutdown",
-            Some(ClosingCode::TooSlow) => "too_slow",
-            _ => "connection_lost",
-        };
-        let mut object = json!({ "type": "error", "code": code, "message": detail });
-        object["retry"] = true.into();
-        say(object, None)?;
-        // Of these the server has kept none.
-        for reference in std::mem::take(&mut self.asked.block) {
-            Self::command_error(CommandError::Away, reference)?;
-        }
-        Ok(())
-    }
-
-    fn line(&mut self, line: &str) -> io::Result<Action> {
-        if line.trim().is_empty() {
-            return Ok(Action::Nothing);
-        }
-        let request = match serde_json::from_str::<Value>(line) {
-            Ok(Value::Object(request)) => request,
-            Ok(_) => {
-                Self::error("bad_json", "a request is a JSON object", None)?;
-                return Ok(Action::Nothing);
-            }
-            Err(error) => {
-                Self::error("bad_json", &error.to_string(), None)?;
-                return Ok(Action::Nothing);
-            }
-        };
-        // Whatever else is wrong with it, an answer carries its reference.
-        let reference = request.get("ref").cloned();
-        match self.understand(&request, reference.clone()) {
-            Ok(action) => Ok(action),
-            Err((code, message)) => {
-                Self::error(code, &message, reference)?;
-                Ok(Action::Nothing)
-            }
-        }
-    }
-
-    fn bad_line(&mut self, fault: Fault) -> io::Result<()> {
-        match fault {
-            Fault::TooLong => Self::error("line_too_long", "the line is too long", None),
-            Fault::NotText => Self::error("not_utf8", "the line is not UTF-8", None),
-        }
-    }
-
-    fn refused(&mut self, error: CommandError, reference: Option<String>) -> io::Result<()> {
-        Self::command_error(error, given_back(reference.as_deref()))
-    }
-
-    fn answer(&mut self, command: &Command, result: Result<(), CommandError>) -> io::Result<()> {
-        let asked = match command {
-            Command::Who => &mut self.asked.who,
-            Command::Link => &mut self.asked.link,
-            Command::Block { .. } => &mut self.asked.block,
-            Command::Trust { .. } => &mut self.asked.trust,
-            // Nobody waits for an answer to these.
-            Command::Global { .. } | Command::Take(_) | Command::Measure => return Ok(()),
-        };
-        let reference = asked.pop_front().flatten();
-        match (command, result) {
-            (_, Err(error)) => Self::command_error(error, reference),
-            (Command::Trust { name }, Ok(())) => {
-                say(json!({ "type": "trust", "name": name }), reference)
-            }
-            (_, Ok(())) => Ok(()),
-        }
-    }
-
-    fn event(&mut self, event: &Event) -> io::Result<()> {
+    fn tell(&mut self, event: &Event) -> io::Result<()> {
         match event {
             Event::Private {
                 from,
@@ -371,6 +305,7 @@ impl Face for JsonFace<'_> {
                 via,
                 replayed,
                 late,
+                repaired,
                 verified,
             } => {
                 let mut object = json!({
@@ -389,6 +324,9 @@ impl Face for JsonFace<'_> {
                 });
                 if *late {
                     object["late"] = true.into();
+                }
+                if *repaired {
+                    object["repaired"] = true.into();
                 }
                 say(object, None)
             }
@@ -427,6 +365,138 @@ impl Face for JsonFace<'_> {
         }
     }
 
+    /// A message of the past, as it was told when it was said.
+    fn past_message(&self, message: &PastMessage) -> Value {
+        let own = || self.name.clone();
+        let mut object = json!({
+            "type": if message.is_global { "global" } else { "private" },
+            "from": message.from.clone().unwrap_or_else(own),
+            "text": message.text,
+            "id": message.id.to_string(),
+            "sent_at": moment(message.sent_at_ms),
+        });
+        if message.is_global {
+            object["verified"] = message.verified.into();
+            if let Some(sequence) = message.sequence {
+                object["seq"] = sequence.into();
+            }
+        } else {
+            object["to"] = message.to.clone().unwrap_or_else(own).into();
+        }
+        if message.standing != Standing::Received {
+            object["state"] = message.standing.as_str().into();
+        }
+        if message.standing == Standing::Failed {
+            object["code"] = message.code.as_str().into();
+        }
+        if let Some(reference) = given_back(message.reference.as_deref()) {
+            object["ref"] = reference;
+        }
+        object
+    }
+}
+
+/// A reference as the program wrote it.
+fn given_back(kept: Option<&str>) -> Option<Value> {
+    serde_json::from_str(kept?).ok()
+}
+
+impl Face for JsonFace<'_> {
+    type Input = Input;
+
+    fn ready(&mut self, name: &str, trusted: &Trusted) -> io::Result<()> {
+        name.clone_into(&mut self.name);
+        say(
+            json!({
+                "type": "ready",
+                "api": API,
+                "name": name,
+                "server": trusted.server(),
+                "fingerprint": trusted.root.to_string(),
+                "trust": trusted.rung.as_str(),
+            }),
+            None,
+        )
+    }
+
+    fn back(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn away(&mut self, code: Option<ClosingCode>, detail: &str) -> io::Result<()> {
+        let code = match code {
+            Some(ClosingCode::Shutdown) => "shutdown",
+            Some(ClosingCode::TooSlow) => "too_slow",
+            _ => "connection_lost",
+        };
+        let mut object = json!({ "type": "error", "code": code, "message": detail });
+        object["retry"] = true.into();
+        say(object, None)?;
+        // Of these the server has kept none.
+        for reference in std::mem::take(&mut self.asked.block) {
+            Self::command_error(CommandError::Away, reference)?;
+        }
+        Ok(())
+    }
+
+    fn input(&mut self, input: Input) -> io::Result<Action> {
+        let line = match input {
+            Input::Line(line) => line,
+            Input::Fault(fault) => return Self::bad_line(fault),
+        };
+        if line.trim().is_empty() {
+            return Ok(Action::Nothing);
+        }
+        let request = match serde_json::from_str::<Value>(&line) {
+            Ok(Value::Object(request)) => request,
+            Ok(_) => {
+                Self::error("bad_json", "a request is a JSON object", None)?;
+                return Ok(Action::Nothing);
+            }
+            Err(error) => {
+                Self::error("bad_json", &error.to_string(), None)?;
+                return Ok(Action::Nothing);
+            }
+        };
+        // Whatever else is wrong with it, an answer carries its reference.
+        let reference = request.get("ref").cloned();
+        match self.understand(&Members(&request, &line), reference.clone()) {
+            Ok(action) => Ok(action),
+            Err((code, message)) => {
+                Self::error(code, &message, reference)?;
+                Ok(Action::Nothing)
+            }
+        }
+    }
+
+    fn refused(&mut self, error: CommandError, reference: Option<String>) -> io::Result<()> {
+        Self::command_error(error, given_back(reference.as_deref()))
+    }
+
+    fn answer(&mut self, command: &Command, result: Result<(), CommandError>) -> io::Result<()> {
+        let asked = match command {
+            Command::Who => &mut self.asked.who,
+            Command::Link => &mut self.asked.link,
+            Command::Block { .. } => &mut self.asked.block,
+            Command::Trust { .. } => &mut self.asked.trust,
+            // Nobody waits for an answer to these.
+            Command::Global { .. } | Command::Take(_) | Command::Measure => return Ok(()),
+        };
+        let reference = asked.pop_front().flatten();
+        match (command, result) {
+            (_, Err(error)) => Self::command_error(error, reference),
+            (Command::Trust { name }, Ok(())) => {
+                say(json!({ "type": "trust", "name": name }), reference)
+            }
+            (_, Ok(())) => Ok(()),
+        }
+    }
+
+    fn event(&mut self, event: &Event) -> io::Result<Shown> {
+        self.tell(event)?;
+        Ok(Shown::Now)
+    }
+
     fn state(&mut self, own: &Own) -> io::Result<()> {
         let (state, code) = match own.state {
             State::Queued => ("queued", None),
@@ -441,13 +511,29 @@ impl Face for JsonFace<'_> {
         say(object, given_back(own.reference.as_deref()))
     }
 
-    fn past(&mut self, items: &[Item], reference: Option<String>) -> io::Result<()> {
+    fn past(&mut self, items: Vec<Item>, reference: Option<String>) -> io::Result<()> {
         let items = items.iter().map(|item| match item {
             Item::Message(message) => self.past_message(message),
             Item::Hole { first, last } => hole(*first, *last),
         });
         let object = json!({ "type": "messages", "items": items.collect::<Vec<_>>() });
         say(object, given_back(reference.as_deref()))
+    }
+
+    fn calculated(&mut self, calculated: &Calculated) -> io::Result<()> {
+        let reference = given_back(calculated.asked.reference.as_deref());
+        match &calculated.answer {
+            Ok(Answer::Result(outcome)) => {
+                let mut object = Value::Object(outcome.members.clone());
+                object["type"] = "result".into();
+                say(object, reference)
+            }
+            Ok(Answer::Refused(problem)) => {
+                let code = problem.kind().replace('-', "_");
+                Self::error(&code, &problem.detail(), reference)
+            }
+            Err(error) => Self::error("no_answer", &error.detail(), reference),
+        }
     }
 
     fn nothing_to_acknowledge(&mut self, reference: Option<String>) -> io::Result<()> {
