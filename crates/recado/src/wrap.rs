@@ -89,7 +89,10 @@ mod tests {
     use proptest::prelude::*;
 
     fn wrapped(line: &str, columns: usize) -> Vec<&str> {
-        rows(line, columns).into_iter().map(|row| &line[row]).collect()
+        rows(line, columns)
+            .into_iter()
+            .map(|row| &line[row])
+            .collect()
     }
 
     #[test]
@@ -106,12 +109,18 @@ mod tests {
 
     #[test]
     fn wide_letters_and_what_is_joined_stay_whole() {
-        assert_eq!(wrapped("日本語のテキスト", 5), ["日本", "語の", "テキ", "スト"]);
+        assert_eq!(
+            wrapped("日本語のテキスト", 5),
+            ["日本", "語の", "テキ", "スト"]
+        );
         assert_eq!(wrapped("ab日", 3), ["ab", "日"]);
         let family = "👩\u{200d}👩\u{200d}👧";
         let line = format!("{family}{family}");
         assert_eq!(wrapped(&line, 3), [family, family]);
-        assert_eq!(wrapped("e\u{301}e\u{301}e\u{301}", 2), ["e\u{301}e\u{301}", "e\u{301}"]);
+        assert_eq!(
+            wrapped("e\u{301}e\u{301}e\u{301}", 2),
+            ["e\u{301}e\u{301}", "e\u{301}"]
+        );
         assert_eq!(width("日本e\u{301}👍🏽"), 7);
     }
 

@@ -11,8 +11,8 @@ use rusqlite::Transaction;
 use tokio::sync::oneshot;
 
 use super::{
-    Correspondent, Database, Entered, Fed, HistoryError, Item, Outgoing, Question, Record, Untaken, outbox, past,
-    writes,
+    Correspondent, Database, Entered, Fed, HistoryError, Item, Outgoing, Question, Record, Untaken,
+    outbox, past, writes,
 };
 
 /// How often it looks for what other processes entered; and how long a [`Record`] waits for company at most.

@@ -513,7 +513,12 @@ fn messages_to_everyone_stand_in_the_servers_order_with_their_holes() {
 fn the_past_is_paged_in_both_directions_with_every_gap_once() {
     let mut bob = Bob::new();
     for sequence in (1..=9).chain(20..=29) {
-        bob.record(global(sequence, sequence.into(), &sequence.to_string(), false));
+        bob.record(global(
+            sequence,
+            sequence.into(),
+            &sequence.to_string(),
+            false,
+        ));
         // Other conversations lie between.
         bob.commit(&[receive(sequence.into(), id(sequence + 100), text("psiu"))]);
     }

@@ -64,9 +64,7 @@ impl Calculating {
 
     /// Asks; the answer comes by [`next`](Self::next). One beyond the room there is has none.
     pub(crate) fn ask(&mut self, asked: Asked) {
-        let (questions, _) = self
-            .task
-            .get_or_insert_with(|| start(self.trusted.clone()));
+        let (questions, _) = self.task.get_or_insert_with(|| start(self.trusted.clone()));
         if questions.try_send(asked).is_ok() {
             self.waiting += 1;
         }

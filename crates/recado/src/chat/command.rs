@@ -245,11 +245,19 @@ mod tests {
             ("/tcp  B  ", Some("B")),
         ] {
             let found = parse(line);
-            let is_so = matches!(&found, Typed::Towards { to: found, .. } if found.as_deref() == to);
+            let is_so =
+                matches!(&found, Typed::Towards { to: found, .. } if found.as_deref() == to);
             assert!(is_so, "{line}: {found:?}");
         }
         for line in [
-            "/tcp", "/search", "/block ", "/trust", "/calc", "/calc 1 +", "/calc 1 + 2 3", "/calc 1 + 2 --to",
+            "/tcp",
+            "/search",
+            "/block ",
+            "/trust",
+            "/calc",
+            "/calc 1 +",
+            "/calc 1 + 2 3",
+            "/calc 1 + 2 --to",
         ] {
             assert!(matches!(parse(line), Typed::Incomplete(_)), "{line}");
         }

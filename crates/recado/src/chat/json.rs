@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::io;
 
-use recado_client::https::Method;
 use recado_client::history::{Conversation, Item, Outgoing, PastMessage, Question, Standing};
+use recado_client::https::Method;
 use recado_client::session::SessionError;
 use recado_client::trust::Trusted;
 use recado_client::{Command, CommandError, Event, LinkState, State, Via};

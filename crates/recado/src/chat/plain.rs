@@ -149,7 +149,9 @@ impl<'a> PlainFace<'a> {
                 Action::Nothing
             }
             Typed::Quit => return Ok(Action::Quit),
-            Typed::Towards { command, .. } | Typed::Incomplete(command) => self.hint_about("chat-hint-incomplete", &command),
+            Typed::Towards { command, .. } | Typed::Incomplete(command) => {
+                self.hint_about("chat-hint-incomplete", &command)
+            }
             Typed::NotYet(command) => self.hint_about("chat-hint-not-yet", &command),
             Typed::Unknown(command) => self.hint_about("chat-hint-unknown", &command),
             Typed::Bare(_) => {
@@ -311,8 +313,11 @@ impl Face for PlainFace<'_> {
     fn disk_full(&mut self, path: &str, lost: &[Outgoing]) -> io::Result<()> {
         self.hint("chat-disk-full", &[("path", path)]);
         if !lost.is_empty() {
-            self.paper
-                .tell(&self.words.counted("chat-disk-full-lost", lost.len() as u64, &[]));
+            self.paper.tell(
+                &self
+                    .words
+                    .counted("chat-disk-full-lost", lost.len() as u64, &[]),
+            );
         }
         Ok(())
     }

@@ -6,9 +6,7 @@ use std::io;
 use std::pin::Pin;
 use std::time::Duration;
 
-use recado_client::history::{
-    Conversation, Correspondent, HistoryError, Item, Outgoing, Question,
-};
+use recado_client::history::{Conversation, Correspondent, HistoryError, Item, Outgoing, Question};
 use recado_client::session::{End, IncomingMail, Session, SessionError, Update, new_message_id};
 use recado_client::trust::Trusted;
 use recado_client::{Command, CommandError, Event, Receipt, State};

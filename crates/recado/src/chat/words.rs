@@ -196,7 +196,11 @@ impl Words {
     /// Why a message was not delivered: of its code in the database, which a later version may have written.
     pub(crate) fn failure(self, code: &str) -> String {
         let id = format!("failure-{code}");
-        let id = if self.0.has(&id) { &id } else { "failure-other" };
+        let id = if self.0.has(&id) {
+            &id
+        } else {
+            "failure-other"
+        };
         self.text(id, &[])
     }
 }

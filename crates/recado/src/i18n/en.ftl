@@ -163,7 +163,7 @@ chat-global-late = [UDP] { $from } (late):
 chat-global-before = [UDP] { $from } (before you came):
 chat-hole =
     { $count ->
-        [one] 1 message to everyone was lost and cannot be had any more.
+        [one] { $number } message to everyone was lost and cannot be had any more.
        *[other] { $number } messages to everyone were lost and cannot be had any more.
     }
 chat-link-open = Messages to everyone go by UDP, both ways.
@@ -191,7 +191,7 @@ waiting-rate = you are writing faster than the server allows
 waiting-storage = the server's disk is full
 chat-missing =
     { $count ->
-        [one] 1 message from { $from } is missing here: another copy of this history took it.
+        [one] { $number } message from { $from } is missing here: another copy of this history took it.
        *[other] { $number } messages from { $from } are missing here: another copy of this history took them.
     }
 chat-key-changed =
@@ -223,7 +223,7 @@ chat-disk-full-lost =
     }
 chat-left-queued =
     { $count ->
-        [one] 1 message is not sent yet. It is kept, and sent next time.
+        [one] { $number } message is not sent yet. It is kept, and sent next time.
        *[other] { $number } messages are not sent yet. They are kept, and sent next time.
     }
 chat-failed = [TCP] To { $to }: NOT delivered: { $why }
@@ -287,7 +287,7 @@ tui-away = no connection; trying again
 tui-ending =
     { $count ->
         [0] ending …
-        [one] ending: 1 message is not stored yet
+        [one] ending: { $number } message is not stored yet
        *[other] ending: { $number } messages are not stored yet
     }
 tui-loss = { $percent } % lost
@@ -295,11 +295,12 @@ tui-unread = { $number } new
 tui-conversations = Conversations
 tui-everyone = Everyone
 tui-here = Here ({ $number })
+tui-here-unknown = Here
 tui-you = { $name } (you)
 tui-more = and { $number } more
 tui-title-here =
     { $count ->
-        [one] 1 person here
+        [one] { $number } person here
        *[other] { $number } people here
     }
 tui-title-is-here = here
@@ -323,7 +324,7 @@ tui-left =
     }
 tui-presence-more =
     { $count ->
-        [one] 1 more came or went
+        [one] { $number } more came or went
        *[other] { $number } more came or went
     }
 tui-day = { $weekday }, { $day } { $month } { $year }
@@ -354,7 +355,7 @@ tui-keys = F1 help
 tui-keys-past = Esc: to the newest
 tui-unseen =
     { $count ->
-        [one] 1 new below · Esc
+        [one] { $number } new below · Esc
        *[other] { $number } new below · Esc
     }
 tui-hint-interrupt = Thrown away; ↑ brings it back. Ctrl-C once more ends.
@@ -370,7 +371,7 @@ tui-search-title = Search: { $words }
 tui-search-looking = Looking …
 tui-search-found =
     { $count ->
-        [one] 1 message · Enter goes there · Esc closes
+        [one] { $number } message · Enter goes there · Esc closes
        *[other] { $number } messages · Enter goes there · Esc closes
     }
 tui-help-title = Help

@@ -163,7 +163,7 @@ chat-global-late = [UDP] { $from } (atrasada):
 chat-global-before = [UDP] { $from } (antes de você chegar):
 chat-hole =
     { $count ->
-        [one] 1 mensagem para todos se perdeu e não pode mais ser obtida.
+        [one] { $number } mensagem para todos se perdeu e não pode mais ser obtida.
        *[other] { $number } mensagens para todos se perderam e não podem mais ser obtidas.
     }
 chat-link-open = As mensagens para todos vão por UDP, nos dois sentidos.
@@ -191,7 +191,7 @@ waiting-rate = você está escrevendo mais depressa do que o servidor permite
 waiting-storage = o disco do servidor está cheio
 chat-missing =
     { $count ->
-        [one] Falta aqui 1 mensagem de { $from }: outra cópia deste histórico ficou com ela.
+        [one] Falta aqui { $number } mensagem de { $from }: outra cópia deste histórico ficou com ela.
        *[other] Faltam aqui { $number } mensagens de { $from }: outra cópia deste histórico ficou com elas.
     }
 chat-key-changed =
@@ -223,7 +223,7 @@ chat-disk-full-lost =
     }
 chat-left-queued =
     { $count ->
-        [one] 1 mensagem ainda não foi enviada. Fica guardada e é enviada da próxima vez.
+        [one] { $number } mensagem ainda não foi enviada. Fica guardada e é enviada da próxima vez.
        *[other] { $number } mensagens ainda não foram enviadas. Ficam guardadas e são enviadas da próxima vez.
     }
 chat-failed = [TCP] Para { $to }: NÃO entregue: { $why }
@@ -287,7 +287,7 @@ tui-away = sem conexão; tentando de novo
 tui-ending =
     { $count ->
         [0] terminando …
-        [one] terminando: falta guardar 1 mensagem
+        [one] terminando: falta guardar { $number } mensagem
        *[other] terminando: falta guardar { $number } mensagens
     }
 tui-loss = { $percent } % de perda
@@ -295,11 +295,12 @@ tui-unread = { $number } novas
 tui-conversations = Conversas
 tui-everyone = Todos
 tui-here = Presentes ({ $number })
+tui-here-unknown = Presentes
 tui-you = { $name } (você)
 tui-more = e mais { $number }
 tui-title-here =
     { $count ->
-        [one] 1 pessoa presente
+        [one] { $number } pessoa presente
        *[other] { $number } pessoas presentes
     }
 tui-title-is-here = presente
@@ -323,7 +324,7 @@ tui-left =
     }
 tui-presence-more =
     { $count ->
-        [one] mais 1 entrada ou saída
+        [one] mais { $number } entrada ou saída
        *[other] mais { $number } entradas ou saídas
     }
 tui-day = { $weekday }, { $day } de { $month } de { $year }
@@ -354,7 +355,7 @@ tui-keys = F1 ajuda
 tui-keys-past = Esc: às mais novas
 tui-unseen =
     { $count ->
-        [one] 1 nova abaixo · Esc
+        [one] { $number } nova abaixo · Esc
        *[other] { $number } novas abaixo · Esc
     }
 tui-hint-interrupt = O texto foi descartado; ↑ o traz de volta. Ctrl-C mais uma vez termina.
@@ -370,7 +371,7 @@ tui-search-title = Busca: { $words }
 tui-search-looking = Buscando …
 tui-search-found =
     { $count ->
-        [one] 1 mensagem · Enter vai até ela · Esc fecha
+        [one] { $number } mensagem · Enter vai até ela · Esc fecha
        *[other] { $number } mensagens · Enter vai até ela · Esc fecha
     }
 tui-help-title = Ajuda

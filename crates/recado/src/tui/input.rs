@@ -41,7 +41,9 @@ fn insert(state: &mut State, text: &str) {
     if state.composer.insert(text).is_err() {
         let limit = recado_proto::limits::MAX_TEXT as u64;
         let limit = state.words.0.number(limit);
-        let text = state.words.text("chat-error-too-long", &[("limit", &limit)]);
+        let text = state
+            .words
+            .text("chat-error-too-long", &[("limit", &limit)]);
         state.hint(&text, true);
     }
 }

@@ -45,7 +45,9 @@ pub(super) enum Heard {
     /// The terminal has the focus, or has it no more.
     Focus(bool),
     /// Whether the background is light.
-    Background { is_light: bool },
+    Background {
+        is_light: bool,
+    },
 }
 
 impl From<Key> for Press {
@@ -326,7 +328,8 @@ impl Decoder {
         }
         let bound = MAX_PASTE + PASTE_END.len();
         if self.bytes.len() > 2 * bound {
-            self.bytes.drain(MAX_PASTE..self.bytes.len() - PASTE_END.len());
+            self.bytes
+                .drain(MAX_PASTE..self.bytes.len() - PASTE_END.len());
         }
         None
     }
@@ -398,7 +401,9 @@ fn by_character(number: u32) -> Option<Key> {
 fn is_light(colour: &str) -> Option<bool> {
     let mut parts = colour.strip_prefix("rgb:")?.split('/').map(|part| {
         let value = u32::from_str_radix(part, 16).ok()?;
-        let most = 16u32.checked_pow(u32::try_from(part.len()).ok()?)?.checked_sub(1)?;
+        let most = 16u32
+            .checked_pow(u32::try_from(part.len()).ok()?)?
+            .checked_sub(1)?;
         (value <= most && most > 0).then(|| value.saturating_mul(1000) / most)
     });
     let mut part = || parts.next().flatten();
@@ -414,7 +419,10 @@ mod tests {
 
     fn hear(bytes: &[u8]) -> Vec<Heard> {
         let mut decoder = Decoder::default();
-        let mut heard: Vec<_> = bytes.iter().filter_map(|byte| decoder.take(*byte)).collect();
+        let mut heard: Vec<_> = bytes
+            .iter()
+            .filter_map(|byte| decoder.take(*byte))
+            .collect();
         if decoder.is_waiting() {
             heard.extend(decoder.give_up());
         }

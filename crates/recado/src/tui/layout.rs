@@ -8,6 +8,9 @@ pub(super) const TIME: u16 = 7;
 /// ` │ `.
 pub(super) const BAR: u16 = 3;
 
+/// The widest text that is read with ease; what stands behind it is not sought far away.
+const WIDEST: u16 = 100;
+
 /// What the text of a notice stands behind: the time, and a sign.
 pub(super) const NOTICE: u16 = TIME + 2;
 
@@ -31,7 +34,8 @@ impl Columns {
             70..100 => 12,
             _ => 16,
         };
-        let text = total.saturating_sub(TIME + name + BAR).max(2);
+        let text = total.saturating_sub(TIME + name + BAR);
+        let text = text.clamp(2, WIDEST);
         Self { total, name, text }
     }
 
@@ -104,8 +108,16 @@ impl Areas {
             ..body
         };
         // Lines of their own stand between.
-        let left = if sidebar_width == 0 { 0 } else { sidebar_width + 1 };
-        let right = if people_width == 0 { 0 } else { people_width + 1 };
+        let left = if sidebar_width == 0 {
+            0
+        } else {
+            sidebar_width + 1
+        };
+        let right = if people_width == 0 {
+            0
+        } else {
+            people_width + 1
+        };
         let middle = Rect {
             x: left,
             width: width - left - right,
@@ -154,9 +166,9 @@ impl Areas {
         }
     }
 
-    /// The columns of the conversation.
+    /// The columns of the conversation; the last one of its area is left free.
     pub(super) fn columns(&self) -> Columns {
-        Columns::of(self.messages.width)
+        Columns::of(self.messages.width.saturating_sub(1))
     }
 }
 
@@ -199,6 +211,6 @@ mod tests {
         }
         let usual = Areas::of(Size::new(80, 24), Wanted::default());
         assert_eq!(usual.messages, Rect::new(21, 2, 59, 20));
-        assert_eq!(usual.columns().text, 39);
+        assert_eq!(usual.columns().text, 38);
     }
 }

@@ -55,7 +55,10 @@ pub(super) enum Happening {
     /// It goes on.
     Continued,
     /// Paths that begin like this were looked up.
-    Paths { begun: String, found: Vec<String> },
+    Paths {
+        begun: String,
+        found: Vec<String>,
+    },
     /// The terminal is gone.
     Gone,
 }
@@ -347,10 +350,7 @@ fn read(sender: &mpsc::Sender<Happening>) {
     let (mut decoder, mut together) = (Decoder::default(), Together::default());
     let tell = |heard| sender.blocking_send(Happening::Heard(heard)).is_ok();
     loop {
-        if decoder.is_waiting()
-            && !has_more(ESCAPE_TIME)
-            && !decoder.give_up().is_none_or(tell)
-        {
+        if decoder.is_waiting() && !has_more(ESCAPE_TIME) && !decoder.give_up().is_none_or(tell) {
             return;
         }
         let Ok(bytes) = input.fill_buf().map(<[u8]>::to_vec) else {
@@ -404,7 +404,9 @@ fn follow_signals(sender: &mpsc::Sender<Happening>) {
         });
     };
     follow(SignalKind::window_change(), || Happening::Resized(size()));
-    follow(SignalKind::from_raw(Signal::SIGTSTP as i32), || Happening::Stop);
+    follow(SignalKind::from_raw(Signal::SIGTSTP as i32), || {
+        Happening::Stop
+    });
     follow(SignalKind::from_raw(Signal::SIGCONT as i32), || {
         Happening::Continued
     });

@@ -64,7 +64,14 @@ impl Theme {
     ) -> Self {
         let term = variable("TERM").unwrap_or_default();
         let is_true = variable("COLORTERM").is_some_and(|value| !value.is_empty());
-        let many = ["256color", "kitty", "alacritty", "foot", "ghostty", "wezterm"];
+        let many = [
+            "256color",
+            "kitty",
+            "alacritty",
+            "foot",
+            "ghostty",
+            "wezterm",
+        ];
         let ground = match chosen {
             cli::Theme::Dark => Ground::Dark,
             cli::Theme::Light => Ground::Light,
@@ -93,7 +100,11 @@ impl Theme {
     /// The terminal has said what its background is.
     pub(super) fn ground(&mut self, is_light: bool) {
         if self.is_auto {
-            self.ground = if is_light { Ground::Light } else { Ground::Dark };
+            self.ground = if is_light {
+                Ground::Light
+            } else {
+                Ground::Dark
+            };
         }
     }
 
@@ -217,7 +228,10 @@ mod tests {
 
     #[test]
     fn letters_stand_out_from_their_ground() {
-        for (chosen, ground) in [(cli::Theme::Dark, 0x1e_1e_1e), (cli::Theme::Light, 0xff_ff_ff)] {
+        for (chosen, ground) in [
+            (cli::Theme::Dark, 0x1e_1e_1e),
+            (cli::Theme::Light, 0xff_ff_ff),
+        ] {
             let theme = theme(chosen, true, &[("TERM", "xterm-256color")]);
             let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
             let names = names.map(|name| theme.name(name, false));

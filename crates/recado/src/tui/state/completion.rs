@@ -22,7 +22,10 @@ pub(in crate::tui) enum Wanted {
     /// These, now.
     Offered(Completion),
     /// A path that begins like this; it stands from here on.
-    Path { from: usize, begun: String },
+    Path {
+        from: usize,
+        begun: String,
+    },
     Nothing,
 }
 
@@ -36,7 +39,9 @@ pub(in crate::tui) fn wanted(language: Language, before: &str, names: &[String])
     });
     let word = before.get(start..).unwrap_or_default();
     if let Some(begun) = word.strip_prefix('/')
-        && before.get(..start).is_some_and(|rest| rest.trim().is_empty())
+        && before
+            .get(..start)
+            .is_some_and(|rest| rest.trim().is_empty())
     {
         let begun = begun.to_lowercase();
         let commands = COMMANDS.iter().map(|(english, portuguese)| match language {
@@ -104,7 +109,9 @@ fn name(start: usize, word: &str, names: &[String], behind: &str) -> Wanted {
     let fitting = names.iter().filter(|name| fold(name).starts_with(&begun));
     offer(
         start,
-        fitting.map(|name| format!("{sign}{name}{behind}")).collect(),
+        fitting
+            .map(|name| format!("{sign}{name}{behind}"))
+            .collect(),
     )
 }
 
@@ -143,7 +150,8 @@ pub(in crate::tui) fn paths(begun: &str) -> Vec<String> {
         .filter_map(|entry| {
             let entry = entry.ok()?;
             let name = entry.file_name().into_string().ok()?;
-            let is_meant = name.starts_with(file) && (file.starts_with('.') || !name.starts_with('.'));
+            let is_meant =
+                name.starts_with(file) && (file.starts_with('.') || !name.starts_with('.'));
             // Of a link, where it leads.
             let is_folder = is_meant && entry.path().is_dir();
             is_meant.then(|| format!("{folder}{name}{}", if is_folder { "/" } else { "" }))
@@ -187,7 +195,10 @@ mod tests {
         let offered = |before| offered(Language::English, before);
         assert_eq!(offered("/tcp al"), ["/tcp Alice "]);
         assert_eq!(offered("/tcp ÁL"), ["/tcp Álvaro "]);
-        assert_eq!(offered("/tcp "), ["/tcp Alice ", "/tcp Álvaro ", "/tcp Bob "]);
+        assert_eq!(
+            offered("/tcp "),
+            ["/tcp Alice ", "/tcp Álvaro ", "/tcp Bob "]
+        );
         assert_eq!(offered("bo"), ["Bob: "]);
         assert_eq!(offered("ask bo"), ["ask Bob "]);
         assert_eq!(offered("ask @bo"), ["ask @Bob "]);
@@ -214,7 +225,9 @@ mod tests {
             let whole = format!("{}/", folder.path().display());
             let found = paths(&format!("{whole}{begun}"));
             let short = found.into_iter();
-            short.map(|path| path.replace(&whole, "")).collect::<Vec<_>>()
+            short
+                .map(|path| path.replace(&whole, ""))
+                .collect::<Vec<_>>()
         };
         assert_eq!(at("my f"), ["my file", "my folder/"]);
         assert_eq!(at(""), ["my file", "my folder/", "my other"]);

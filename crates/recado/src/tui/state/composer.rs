@@ -396,7 +396,11 @@ mod tests {
         assert!(composer.down(6));
         assert_eq!(composer.place(6), (1, 2));
         assert!(composer.down(6));
-        assert_eq!(composer.place(6), (2, 4), "before the letter that does not fit");
+        assert_eq!(
+            composer.place(6),
+            (2, 4),
+            "before the letter that does not fit"
+        );
         assert!(composer.down(6));
         assert!(!composer.down(6));
     }
@@ -425,7 +429,9 @@ mod tests {
     fn what_is_remembered_is_bounded() {
         let mut composer = Composer::default();
         for at in 0..200 {
-            composer.insert(&format!("{at}{}", "x".repeat(60_000))).unwrap();
+            composer
+                .insert(&format!("{at}{}", "x".repeat(60_000)))
+                .unwrap();
             composer.take();
         }
         let bytes: usize = composer.remembered.iter().map(String::len).sum();

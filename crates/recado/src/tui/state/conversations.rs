@@ -22,6 +22,8 @@ pub(in crate::tui) struct Conversations {
     /// Which one is looked at.
     open: usize,
     untaken: usize,
+    /// Of conversations that were let go of.
+    dropped: VecDeque<Receipt>,
 }
 
 /// A conversation.
@@ -86,6 +88,7 @@ impl Conversations {
             entries: vec![Entry::new(None)],
             open: 0,
             untaken: 0,
+            dropped: VecDeque::new(),
         }
     }
 
@@ -121,26 +124,34 @@ impl Conversations {
         if let Some(at) = found {
             return at;
         }
-        if self.entries.len() > MAX_LISTED {
-            self.drop_one();
-        }
+        let dropped = (self.entries.len() > MAX_LISTED).then(|| self.drop_one());
+        // What it had that was new is in the history.
+        self.dropped.extend(dropped.into_iter().flatten());
         // New ones above older ones, and nothing that was there goes elsewhere but down.
         self.entries.insert(1, Entry::new(Some(Person::new(name))));
         self.open += usize::from(self.open > 0);
         1
     }
 
-    /// Lets go of the last in which nothing is new.
-    fn drop_one(&mut self) {
+    /// Lets go of the last in which nothing is new, else of the last. What is to be taken, as nobody looks at it there.
+    fn drop_one(&mut self) -> VecDeque<Receipt> {
         let open = self.open;
         let mut entries = self.entries.iter().enumerate();
         let found = entries.rfind(|(at, entry)| *at != open && *at > 0 && entry.unread == 0);
         let last = self.entries.len().saturating_sub(1);
         let at = found.map_or(last, |(at, _)| at);
-        if at > 0 && at != open {
-            self.entries.remove(at);
-            self.open -= usize::from(self.open > at);
+        if at == 0 || at == open {
+            return VecDeque::new();
         }
+        let entry = self.entries.remove(at);
+        self.open -= usize::from(self.open > at);
+        self.untaken = self.untaken.saturating_sub(entry.untaken.len());
+        entry.untaken
+    }
+
+    /// What is to be taken although it was not looked at.
+    pub(super) fn poll_dropped(&mut self) -> Option<Receipt> {
+        self.dropped.pop_front()
     }
 
     /// Those of the past, the latest first.
@@ -193,7 +204,10 @@ impl Conversations {
         }
         // Of the conversation that has most.
         self.untaken -= 1;
-        let fullest = self.entries.iter_mut().max_by_key(|entry| entry.untaken.len());
+        let fullest = self
+            .entries
+            .iter_mut()
+            .max_by_key(|entry| entry.untaken.len());
         fullest?.untaken.pop_front()
     }
 
@@ -203,6 +217,11 @@ impl Conversations {
         (1..count)
             .map(|step| (self.open + step) % count)
             .find(|at| self.entries.get(*at).is_some_and(|entry| entry.unread > 0))
+    }
+
+    #[cfg(test)]
+    pub(super) fn untaken_for_test(&self) -> usize {
+        self.entries.iter().map(|entry| entry.untaken.len()).sum()
     }
 
     /// All that is new, elsewhere than where one looks.

@@ -27,9 +27,15 @@ pub(in crate::tui) struct Line {
 pub(in crate::tui) enum Content {
     Message(Message),
     /// Told by recado itself: its lines, each fit for a terminal.
-    Notice { lines: Vec<String>, is_grave: bool },
+    Notice {
+        lines: Vec<String>,
+        is_grave: bool,
+    },
     /// Who came and went, in order; and how many more before them.
-    Presence { who: Vec<(String, bool)>, more: usize },
+    Presence {
+        who: Vec<(String, bool)>,
+        more: usize,
+    },
 }
 
 /// A message.

@@ -169,7 +169,13 @@ enum Purpose {
 }
 
 impl State {
-    pub(super) fn new(words: Words, clock: Clock, size: Size, server: &str, own_name: &str) -> Self {
+    pub(super) fn new(
+        words: Words,
+        clock: Clock,
+        size: Size,
+        server: &str,
+        own_name: &str,
+    ) -> Self {
         Self {
             words,
             clock,
@@ -329,7 +335,7 @@ impl State {
 
     /// Tells something in the conversation with this person, or in the one that is looked at.
     fn notice(&mut self, with: Option<&str>, text: &str, is_grave: bool) {
-        let now = self.now();
+        let now = self.clock.now();
         let lines = text.lines().map(|line| sanitise_line(line).into_owned());
         let content = Content::Notice {
             lines: lines.collect(),
@@ -350,11 +356,6 @@ impl State {
         self.conversations.is_new(at, None, is_grave);
     }
 
-    /// The wall clock. It decides nothing but what is shown.
-    fn now(&self) -> i64 {
-        crate::chat::now_ms()
-    }
-
     /// An event. Whether a private message has been shown: if not, it is wished for when it has.
     pub(super) fn event(&mut self, event: &Event) -> Shown {
         match event {
@@ -372,6 +373,8 @@ impl State {
                 };
                 let message = Message {
                     is_global: false,
+                    // All of it is meant for whoever reads it.
+                    is_mention: false,
                     ..self.came(key, &from.name, text)
                 };
                 let line = Line::new(self.clock.at(*sent_at_ms), Content::Message(message));
@@ -468,7 +471,9 @@ impl State {
             let line = line.to_lowercase();
             line.match_indices(&own).any(|(at, _)| {
                 let before = line.get(..at).and_then(|rest| rest.chars().next_back());
-                let after = line.get(at + own.len()..).and_then(|rest| rest.chars().next());
+                let after = line
+                    .get(at + own.len()..)
+                    .and_then(|rest| rest.chars().next());
                 !before.is_some_and(is_part) && !after.is_some_and(is_part)
             })
         }) && !own.is_empty()
@@ -476,17 +481,16 @@ impl State {
 
     fn take_private(&mut self, name: &str, line: Line, receipt: Receipt) -> Shown {
         let folded = fold(name);
-        let is_mention = line.message().is_some_and(|message| message.is_mention);
         if !self.conversations.is_open(Some(&folded)) {
             self.rings = true;
-            return self.is_new(Some(name), Some(receipt), is_mention);
+            return self.is_new(Some(name), Some(receipt), false);
         }
         self.rings |= !self.has_focus;
         let is_seen = self.window.is_at_end();
         self.window.push(line);
         let shown = match is_seen {
             true => Shown::Now,
-            false => self.is_new(Some(name), Some(receipt), is_mention),
+            false => self.is_new(Some(name), Some(receipt), false),
         };
         self.settle();
         shown
@@ -495,8 +499,13 @@ impl State {
     /// Counts a message that is not looked at.
     fn is_new(&mut self, name: Option<&str>, receipt: Option<Receipt>, is_mention: bool) -> Shown {
         let at = self.conversations.place(name);
-        let taken = self.conversations.is_new(at, receipt, is_mention);
-        self.take_all(taken.into_iter().collect());
+        let mut taken: Vec<_> = self
+            .conversations
+            .is_new(at, receipt, is_mention)
+            .into_iter()
+            .collect();
+        taken.extend(std::iter::from_fn(|| self.conversations.poll_dropped()));
+        self.take_all(taken);
         Shown::Later
     }
 
@@ -574,7 +583,7 @@ impl State {
                 who: vec![(shown.clone(), is_here)],
                 more: 0,
             };
-            let line = Line::new(self.clock.at(self.now()), content);
+            let line = Line::new(self.clock.at(self.clock.now()), content);
             self.window.push_presence(line, &shown, is_here);
         }
     }
@@ -645,14 +654,16 @@ impl State {
             let message = Outgoing {
                 id: own.id,
                 to: own.to.clone(),
-                sent_at_ms: self.now(),
+                sent_at_ms: self.clock.now(),
                 text: text.clone(),
                 reference: None,
             };
             let line = self.own_line(&message, fate.clone());
             self.window.push(line);
         }
-        if let (MessageState::Failed(_), Fate::Failed(why)) = (own.state, &fate) {
+        // Where one looks it stands behind the message.
+        let is_open = self.conversations.is_open(folded.as_deref());
+        if let (MessageState::Failed(_), Fate::Failed(why), false) = (own.state, &fate, is_open) {
             let told = match &own.to {
                 Some(to) => {
                     let to = sanitise_line(to);
@@ -669,7 +680,11 @@ impl State {
         let mut text = self.words.text("chat-disk-full", &[("path", path)]);
         if !lost.is_empty() {
             text.push('\n');
-            text.push_str(&self.words.counted("chat-disk-full-lost", lost.len() as u64, &[]));
+            text.push_str(
+                &self
+                    .words
+                    .counted("chat-disk-full-lost", lost.len() as u64, &[]),
+            );
         }
         self.hint(&text, true);
         for lost in lost {
@@ -738,7 +753,8 @@ impl State {
                 Item::Message(past) => {
                     let at = self.clock.at(past.sent_at_ms);
                     let mut message = Message::of_past(past, &self.own_name, self.words);
-                    message.is_mention = !message.is_own && self.is_mentioned(&message.lines);
+                    message.is_mention =
+                        message.is_global && !message.is_own && self.is_mentioned(&message.lines);
                     lines.push(Line::new(at, Content::Message(message)));
                 }
                 Item::Hole { first, last } => {
@@ -1031,7 +1047,12 @@ impl State {
             .iter()
             .map(|(folded, here)| (folded.clone(), here.name.clone()))
             .collect();
-        for person in self.conversations.entries().iter().filter_map(|it| it.with.as_ref()) {
+        for person in self
+            .conversations
+            .entries()
+            .iter()
+            .filter_map(|it| it.with.as_ref())
+        {
             names.insert(person.folded.clone(), person.name.clone());
         }
         names.remove(&fold(&self.own_name));
@@ -1048,6 +1069,12 @@ impl State {
             self.link_asked.push_back(false);
             self.act(Action::Command(Command::Link));
         }
+    }
+
+    /// A report on the link was asked for by itself.
+    #[cfg(test)]
+    pub(super) fn link_asked_for_test(&mut self) {
+        self.link_asked.push_back(false);
     }
 
     pub(super) fn own_name(&self) -> &str {

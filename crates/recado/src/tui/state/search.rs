@@ -57,7 +57,10 @@ impl Search {
 
     /// Chooses another one.
     pub(super) fn go(&mut self, step: isize) {
-        let last = self.found.as_ref().map_or(0, |found| found.len().saturating_sub(1));
+        let last = self
+            .found
+            .as_ref()
+            .map_or(0, |found| found.len().saturating_sub(1));
         self.chosen = self.chosen.saturating_add_signed(step).min(last);
     }
 }

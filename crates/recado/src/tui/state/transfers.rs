@@ -45,7 +45,10 @@ pub(in crate::tui) enum Stage {
 }
 
 // Told of by the session once it hands files over.
-#[cfg_attr(not(test), expect(dead_code, reason = "files are not part of a session yet"))]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "files are not part of a session yet")
+)]
 impl Transfers {
     pub(in crate::tui) fn offered(
         &mut self,
@@ -115,7 +118,11 @@ impl Transfers {
 impl Transfers {
     /// Those that are shown, in so many rows: what is under way, and what ended last.
     pub(in crate::tui) fn shown(&self, rows: usize) -> Vec<&Transfer> {
-        let of = |is_over| self.0.iter().filter(move |it| it.stage.is_over() == is_over);
+        let of = |is_over| {
+            self.0
+                .iter()
+                .filter(move |it| it.stage.is_over() == is_over)
+        };
         of(false).chain(of(true)).take(rows).collect()
     }
 
@@ -196,6 +203,10 @@ mod tests {
         }
         assert_eq!(transfers.len(), MAX_SHOWN);
         let shown = transfers.shown(3);
-        assert!(shown.iter().all(|transfer| transfer.stage == Stage::Offered));
+        assert!(
+            shown
+                .iter()
+                .all(|transfer| transfer.stage == Stage::Offered)
+        );
     }
 }

@@ -29,7 +29,9 @@ fn first_row(state: &State, area: Rect) -> (usize, usize, usize) {
 pub(super) fn cursor(state: &State, areas: &Areas) -> Option<Position> {
     let area = areas.composer;
     let (first, row, column) = first_row(state, area);
-    let x = u16::try_from(column + 2).ok()?.min(area.width.checked_sub(1)?);
+    let x = u16::try_from(column + 2)
+        .ok()?
+        .min(area.width.checked_sub(1)?);
     let y = u16::try_from(row - first).ok()?;
     Some(Position::new(area.x + x, area.y + y))
 }
@@ -108,9 +110,7 @@ fn offered(canvas: &mut Canvas<'_>, completion: &Completion, area: Rect) {
     let room = usize::from(area.width.saturating_sub(2));
     let mut first = 0;
     let widths: Vec<_> = names.clone().map(wide).collect();
-    while first < chosen
-        && widths.iter().take(chosen + 1).skip(first).sum::<usize>() > room
-    {
+    while first < chosen && widths.iter().take(chosen + 1).skip(first).sum::<usize>() > room {
         first += 1;
     }
     let mut x = 1;

@@ -55,7 +55,9 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, dialog: &Dialog, words: Words) -> Op
             let range = rows.get(row).cloned().unwrap_or(0..0);
             let text = typed.text().get(range).unwrap_or_default();
             canvas.text(area, 2, last, text, Role::Text);
-            let x = u16::try_from(column + 2).ok()?.min(area.width.checked_sub(1)?);
+            let x = u16::try_from(column + 2)
+                .ok()?
+                .min(area.width.checked_sub(1)?);
             Some(Position::new(area.x + x, area.y + last))
         }
     }
@@ -82,7 +84,10 @@ fn content(dialog: &Dialog, words: Words) -> (String, Vec<Paragraph>) {
             ..
         } => {
             let mut paragraphs = vec![
-                (words.text("tui-trust-server", &[("server", server)]), Role::Text),
+                (
+                    words.text("tui-trust-server", &[("server", server)]),
+                    Role::Text,
+                ),
                 (String::new(), Role::Text),
                 (fingerprint.clone(), Role::Title),
                 (String::new(), Role::Text),

@@ -58,7 +58,10 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, state: &State, areas: &Areas) {
     if window.is_whole() && y > top {
         let text = state.words.text("tui-beginning", &[]);
         let offset = u16::try_from(y - top - 1).unwrap_or(0);
-        ruler(canvas, area, offset, &text, Role::Faint);
+        let row = ruler_row(canvas, columns.total, &text, Role::Faint);
+        for (x, text, style) in &row.0 {
+            canvas.put(area, *x, offset, text, area.width, *style);
+        }
     }
 }
 
@@ -67,17 +70,28 @@ fn title(canvas: &mut Canvas<'_>, state: &State, area: Rect) {
     let (way, name, right) = match &state.conversations.open().with {
         None => {
             let count = state.people.len() as u64;
-            let right = words.counted("tui-title-here", count, &[]);
-            ("[UDP]", words.text("tui-everyone", &[]), (right, Role::Faint))
+            let right = match count {
+                0 => String::new(),
+                count => words.counted("tui-title-here", count, &[]),
+            };
+            (
+                "[UDP]",
+                words.text("tui-everyone", &[]),
+                (right, Role::Faint),
+            )
         }
         Some(person) => {
             let (sign, role) = presence(state.is_here(person));
-            let id = match state.is_here(person) {
-                true => "tui-title-is-here",
-                false => "tui-title-is-away",
+            let right = match (state.people.is_empty(), state.is_here(person)) {
+                (true, _) => String::new(),
+                (_, true) => format!("{sign} {}", words.text("tui-title-is-here", &[])),
+                (_, false) => format!("{sign} {}", words.text("tui-title-is-away", &[])),
             };
-            let right = format!("{sign} {}", words.text(id, &[]));
-            let mark = if state.is_verified(&person.folded) { " ✓" } else { "" };
+            let mark = if state.is_verified(&person.folded) {
+                " ✓"
+            } else {
+                ""
+            };
             ("[TCP]", format!("{}{mark}", person.shown), (right, role))
         }
     };
@@ -183,7 +197,11 @@ fn message_rows(
         }
         let (text, role) = (wrap::cut(&message.tag, width), tag(message));
         let wide = u16::try_from(wrap::width(&text)).unwrap_or(0);
-        row.piece(columns.total.saturating_sub(wide), text, theme.style(role));
+        row.piece(
+            (text_at + columns.text).saturating_sub(wide),
+            text,
+            theme.style(role),
+        );
     }
     rows.push(row);
     if let Fate::Failed(why) = &message.fate {
@@ -287,13 +305,10 @@ fn ruler_row(canvas: &Canvas<'_>, columns: u16, text: &str, role: Role) -> Row {
     let left = "─".repeat(sides / 2);
     let right = "─".repeat(sides - sides / 2);
     let mut row = Row::default();
-    row.piece(0, format!("{left} {text} {right}"), canvas.theme.style(role));
+    row.piece(
+        0,
+        format!("{left} {text} {right}"),
+        canvas.theme.style(role),
+    );
     row
-}
-
-fn ruler(canvas: &mut Canvas<'_>, area: Rect, y: u16, text: &str, role: Role) {
-    let row = ruler_row(canvas, area.width, text, role);
-    for (x, text, style) in &row.0 {
-        canvas.put(area, *x, y, text, area.width, *style);
-    }
 }

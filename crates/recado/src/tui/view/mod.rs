@@ -60,7 +60,10 @@ fn header(canvas: &mut Canvas<'_>, state: &State, areas: &Areas) {
     let (mut right, mut role) = match &state.road {
         Road::Opening => (words.text("tui-opening", &[]), Role::Waiting),
         Road::Away(_) => (words.text("tui-away", &[]), Role::Bad),
-        Road::Ending(count) => (words.counted("tui-ending", *count as u64, &[]), Role::Waiting),
+        Road::Ending(count) => (
+            words.counted("tui-ending", *count as u64, &[]),
+            Role::Waiting,
+        ),
         Road::Open => (link(state), Role::Faint),
     };
     // Where there is no list that shows it.
@@ -163,29 +166,24 @@ impl<'a> Canvas<'a> {
                 }
             }
         }
-        // What was cut in the middle of a wide letter would take the first column with it.
-        if let Some(x) = area.x.checked_sub(1) {
-            for y in area.top()..area.bottom() {
-                if let Some(cell) = self.buffer.cell_mut((x, y))
-                    && wrap::width(cell.symbol()) > 1
-                {
-                    cell.reset();
-                }
-            }
-        }
     }
 
     /// A box in the middle, of at most this size, and what is within it.
     fn boxed(&mut self, width: u16, height: u16, title: &str) -> Rect {
         let whole = self.area();
         let (width, height) = (width.min(whole.width), height.min(whole.height));
+        // What is left and right of it would only be in the way.
+        self.clear(Rect {
+            y: 1,
+            height: whole.height.saturating_sub(1),
+            ..whole
+        });
         let outer = Rect::new(
             (whole.width - width) / 2,
             (whole.height - height) / 2,
             width,
             height,
         );
-        self.clear(outer);
         let role = Role::Faint;
         let last = height.saturating_sub(1);
         let edge = "─".repeat(usize::from(width.saturating_sub(2)));

@@ -21,7 +21,11 @@ pub(super) fn help(canvas: &mut Canvas<'_>, words: Words, from: usize) {
     let from = from.min(lines.len().saturating_sub(usize::from(rows)));
     for (y, line) in (0..rows).zip(lines.iter().skip(from)) {
         // Headings stand alone; a key or command and what it does are two columns.
-        let role = if line.starts_with(' ') { Role::Text } else { Role::Title };
+        let role = if line.starts_with(' ') {
+            Role::Text
+        } else {
+            Role::Title
+        };
         canvas.text(area, 0, y, line, role);
     }
     let id = match lines.len() > usize::from(rows) {
@@ -36,19 +40,34 @@ pub(super) fn search(canvas: &mut Canvas<'_>, state: &State, search: &Search) {
     let words = state.words;
     let whole = canvas.area();
     let title = words.text("tui-search-title", &[("words", &search.words)]);
-    let size = (
-        whole.width.saturating_sub(4).max(20),
-        whole.height.saturating_sub(2).max(4),
-    );
+    let size = (whole.width, whole.height.saturating_sub(2).max(4));
     let area = canvas.boxed(size.0, size.1, &title);
     let last = area.height.saturating_sub(1);
     let Some(found) = &search.found else {
-        canvas.text(area, 0, 0, &words.text("tui-search-looking", &[]), Role::Faint);
+        canvas.text(
+            area,
+            0,
+            0,
+            &words.text("tui-search-looking", &[]),
+            Role::Faint,
+        );
         return;
     };
     if found.is_empty() {
-        canvas.text(area, 0, 0, &words.text("chat-nothing-found", &[]), Role::Waiting);
-        canvas.text(area, 0, last, &words.text("tui-help-close", &[]), Role::Faint);
+        canvas.text(
+            area,
+            0,
+            0,
+            &words.text("chat-nothing-found", &[]),
+            Role::Waiting,
+        );
+        canvas.text(
+            area,
+            0,
+            last,
+            &words.text("tui-help-close", &[]),
+            Role::Faint,
+        );
         return;
     }
     let count = words.counted("tui-search-found", found.len() as u64, &[]);
@@ -84,5 +103,8 @@ fn place(state: &State, found: &Found) -> String {
     };
     let day = day(words, found.at.day);
     let (hour, minute) = (found.at.hour, found.at.minute);
-    format!("{conversation} · {day} {hour:02}:{minute:02} · {}", found.from)
+    format!(
+        "{conversation} · {day} {hour:02}:{minute:02} · {}",
+        found.from
+    )
 }

@@ -13,7 +13,11 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, state: &State, areas: &Areas) {
     let body_bottom = areas.messages.bottom();
     // The lines between the columns.
     let columns = [
-        areas.title.x.checked_sub(1).filter(|_| !areas.conversations.is_empty()),
+        areas
+            .title
+            .x
+            .checked_sub(1)
+            .filter(|_| !areas.conversations.is_empty()),
         Some(areas.title.right()).filter(|x| *x < areas.people.x),
     ];
     for x in columns.into_iter().flatten() {
@@ -61,7 +65,11 @@ fn conversation(
         (0, _) => String::new(),
         (count, is_mentioned) => {
             let sign = if is_mentioned { "@" } else { "" };
-            let count = if count > 999 { "999+".to_owned() } else { count.to_string() };
+            let count = if count > 999 {
+                "999+".to_owned()
+            } else {
+                count.to_string()
+            };
             format!(" {sign}{count} ")
         }
     };
@@ -73,7 +81,11 @@ fn conversation(
     canvas.text(area, 1, y, sign, role);
     let mark = if is_verified { " ✓" } else { "" };
     let room = usize::from(area.width.saturating_sub(3 + taken)).saturating_sub(wrap::width(mark));
-    let role = if entry.unread > 0 { Role::New } else { Role::Text };
+    let role = if entry.unread > 0 {
+        Role::New
+    } else {
+        Role::Text
+    };
     let used = canvas.text(area, 3, y, &wrap::cut(&name, room), role);
     canvas.text(area, 3 + used, y, mark, Role::Good);
     if is_open {
@@ -82,7 +94,9 @@ fn conversation(
             height: 1,
             ..area
         };
-        canvas.style(row, canvas.theme.style(Role::Chosen));
+        // In one colour: turned round, each would be a ground of its own.
+        let chosen = canvas.theme.style(Role::Chosen);
+        canvas.style(row, chosen.fg(ratatui::style::Color::Reset));
     }
 }
 
@@ -96,7 +110,11 @@ pub(super) fn presence(is_here: bool) -> (&'static str, Role) {
 
 fn people(canvas: &mut Canvas<'_>, state: &State, area: Rect) {
     let count = state.people.len() as u64;
-    let heading = state.words.counted("tui-here", count, &[]);
+    let heading = match state.people.is_empty() {
+        // There is no connection: nobody knows.
+        true => state.words.text("tui-here-unknown", &[]),
+        false => state.words.counted("tui-here", count, &[]),
+    };
     canvas.text(area, 1, 0, &heading, Role::Title);
     let rows = usize::from(area.height.saturating_sub(1));
     let fits = state.people.len() <= rows;
