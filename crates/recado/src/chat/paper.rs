@@ -6,7 +6,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use nix::sys::signal::{self, Signal};
-use ratatui::crossterm::terminal::size;
+use rustix::termios::tcgetwinsize;
 use tokio::signal::unix::SignalKind;
 use tokio::sync::mpsc;
 
@@ -212,8 +212,7 @@ fn read_keys(sheet: Arc<Mutex<Sheet>>) -> Lines {
                 return;
             }
             keys.consume(bytes.len());
-            let columns = size().map_or(0, |(columns, _)| usize::from(columns));
-            let columns = if columns == 0 { 80 } else { columns };
+            let columns = columns();
             for byte in bytes {
                 let stroke = locked(&sheet).take(byte, columns);
                 match stroke {
@@ -229,6 +228,12 @@ fn read_keys(sheet: Arc<Mutex<Sheet>>) -> Lines {
         }
     });
     lines
+}
+
+/// How wide the terminal is.
+fn columns() -> usize {
+    let told = tcgetwinsize(io::stdin()).map_or(0, |told| told.ws_col);
+    usize::from(if told == 0 { 80 } else { told })
 }
 
 /// While the process is stopped the terminal is its shell's, as it was.

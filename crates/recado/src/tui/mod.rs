@@ -77,7 +77,11 @@ pub(crate) async fn run(context: &Context, arguments: &cli::Chat) -> Exit {
         size,
         ..
     } = opening;
-    let Opened { trusted, session } = match opened {
+    let Opened {
+        trusted,
+        session,
+        name,
+    } = match opened {
         Ok(opened) => opened,
         Err(Left { exit, text }) => {
             drop(screen);
@@ -87,13 +91,7 @@ pub(crate) async fn run(context: &Context, arguments: &cli::Chat) -> Exit {
             return exit;
         }
     };
-    let mut state = State::new(
-        words,
-        Clock::of_machine(),
-        size,
-        &trusted.server(),
-        name.unwrap_or_default(),
-    );
+    let mut state = State::new(words, Clock::of_machine(), size, &trusted.server(), &name);
     let notices = context.trust_notices(&trusted);
     if !notices.is_empty() {
         state.hint(&notices.join("\n"), false);

@@ -59,6 +59,7 @@ impl From<Exit> for Left {
 pub(super) struct Opened {
     pub(super) trusted: Trusted,
     pub(super) session: Session,
+    pub(super) name: String,
 }
 
 /// The screen before a chat.
@@ -98,7 +99,13 @@ impl Opening<'_> {
             let server = server.clone();
             self.show(Dialog::Connecting { server });
             match self.during(opening).await? {
-                Ok(session) => return Ok(Opened { trusted, session }),
+                Ok(session) => {
+                    return Ok(Opened {
+                        trusted,
+                        session,
+                        name: given,
+                    });
+                }
                 // Another name may be had.
                 Err((text, Exit::Refused)) if is_typed => error = Some(text),
                 Err((text, exit)) => return Err(Left { exit, text }),

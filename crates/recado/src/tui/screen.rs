@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{self, Signal};
-use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::cursor::Show;
@@ -22,8 +21,10 @@ use ratatui::crossterm::event::{
 use ratatui::crossterm::terminal::{
     BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
 };
-use ratatui::crossterm::{execute, queue, terminal};
-use ratatui::layout::{Position, Size};
+use ratatui::crossterm::{execute, queue};
+use ratatui::layout::{Position, Rect, Size};
+use ratatui::{Terminal, TerminalOptions, Viewport};
+use rustix::termios::tcgetwinsize;
 use tokio::signal::unix::SignalKind;
 use tokio::sync::mpsc;
 
@@ -279,7 +280,11 @@ fn write(
     output: &mut BufWriter<std::fs::File>,
     asks_background: bool,
 ) -> io::Result<()> {
-    let mut terminal = Terminal::new(CrosstermBackend::new(output))?;
+    // Fixed: how large the screen is, one place decides.
+    let options = TerminalOptions {
+        viewport: Viewport::Fixed(Rect::ZERO),
+    };
+    let mut terminal = Terminal::with_options(CrosstermBackend::new(output), options)?;
     if asks_background {
         terminal.backend_mut().write_all(ASK_BACKGROUND)?;
     }
@@ -293,7 +298,9 @@ fn write(
                     EnableFocusChange
                 )?;
                 if repaints {
-                    terminal.clear()?;
+                    // Not `clear`, which asks the terminal for its cursor, and reads what it answers.
+                    let area = terminal.get_frame().area();
+                    terminal.resize(area)?;
                 }
                 shared.reach(Phase::Taken);
             }
@@ -325,14 +332,12 @@ fn draw<W: Write>(
         cursor,
         bell,
     } = picture;
+    let area = *buffer.area();
+    if terminal.get_frame().area() != area {
+        terminal.resize(area)?;
+    }
     terminal.draw(|frame| {
-        let area = frame.area();
-        if *buffer.area() == area {
-            *frame.buffer_mut() = buffer;
-        } else {
-            // It was resized meanwhile; the next picture fits.
-            frame.buffer_mut().reset();
-        }
+        *frame.buffer_mut() = buffer;
         if let Some(cursor) = cursor.filter(|cursor| area.contains(*cursor)) {
             frame.set_cursor_position(cursor);
         }
@@ -382,9 +387,9 @@ fn has_more(milliseconds: u16) -> bool {
 
 /// The terminal's size.
 pub(super) fn size() -> Size {
-    let told = terminal::size().ok();
-    let told = told.filter(|(columns, rows)| *columns > 0 && *rows > 0);
-    told.map_or(DEFAULT_SIZE, |(columns, rows)| Size::new(columns, rows))
+    let told = tcgetwinsize(io::stdout()).ok();
+    let told = told.filter(|told| told.ws_col > 0 && told.ws_row > 0);
+    told.map_or(DEFAULT_SIZE, |told| Size::new(told.ws_col, told.ws_row))
 }
 
 /// Tells of the signals that concern a screen.
@@ -410,4 +415,109 @@ fn follow_signals(sender: &mpsc::Sender<Happening>) {
     follow(SignalKind::from_raw(Signal::SIGCONT as i32), || {
         Happening::Continued
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Read;
+    use std::os::fd::OwnedFd;
+    use std::process::{Command, Stdio};
+
+    use nix::fcntl::OFlag;
+    use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
+
+    use super::*;
+
+    /// Says which thread is to panic, to this program when it is started once more.
+    const WHO: &str = "RECADO_TEST_PANIC";
+
+    fn picture(text: &str) -> Picture {
+        let size = size();
+        let mut buffer = Buffer::empty(Rect::new(0, 0, size.width, size.height));
+        buffer.set_string(0, 0, text, ratatui::style::Style::new());
+        Picture {
+            buffer,
+            cursor: None,
+            bell: false,
+        }
+    }
+
+    /// What is done on the terminal.
+    fn panic_on_screen(who: &str) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let (screen, mut happenings) = Screen::open(true).unwrap();
+            screen.show(picture("drawn"));
+            // The first key says that the picture has been seen.
+            happenings.recv().await;
+            if who == "this" {
+                panic!("this thread's panic");
+            }
+            let other = tokio::spawn(async { panic!("another thread's panic") });
+            assert!(other.await.is_err());
+            // It goes on, and draws no more.
+            screen.show(picture("drawn after all"));
+        });
+    }
+
+    #[test]
+    fn a_panic_is_told_on_a_terminal_that_is_as_it_was() {
+        if let Ok(who) = std::env::var(WHO) {
+            return panic_on_screen(&who);
+        }
+        for who in ["this", "another"] {
+            let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).unwrap();
+            grantpt(&master).unwrap();
+            unlockpt(&master).unwrap();
+            let path = ptsname_r(&master).unwrap();
+            let terminal = || File::options().read(true).write(true).open(&path).unwrap();
+            let stty = || {
+                let mut stty = Command::new("stty");
+                let output = stty.arg("-a").stdin(terminal()).output().unwrap();
+                String::from_utf8(output.stdout).unwrap()
+            };
+            let before = stty();
+            let mut child = Command::new("setsid")
+                .arg("--ctty")
+                .arg(std::env::current_exe().unwrap())
+                .args(["--exact", "--nocapture", "--test-threads=1"])
+                .arg("tui::screen::tests::a_panic_is_told_on_a_terminal_that_is_as_it_was")
+                .env(WHO, who)
+                .env("RUST_BACKTRACE", "0")
+                .stdin(terminal())
+                .stdout(terminal())
+                .stderr(Stdio::from(terminal()))
+                .spawn()
+                .unwrap();
+            let mut output = File::from(OwnedFd::from(master));
+            let (mut written, mut bytes) = (Vec::new(), [0; 4096]);
+            let mut is_seen = false;
+            // It ends when nobody has the terminal open any more.
+            loop {
+                let mut watched = [PollFd::new(output.as_fd(), PollFlags::POLLIN)];
+                assert!(
+                    poll(&mut watched, 60_000u16).unwrap() > 0,
+                    "it does not end"
+                );
+                let Ok(read @ 1..) = output.read(&mut bytes) else {
+                    break;
+                };
+                written.extend_from_slice(&bytes[..read]);
+                let is_drawn = String::from_utf8_lossy(&written).contains("drawn");
+                if is_drawn && !std::mem::replace(&mut is_seen, is_drawn) {
+                    output.write_all(b"x").unwrap();
+                }
+            }
+            child.wait().unwrap();
+            assert_eq!(stty(), before, "{who}");
+            let written = String::from_utf8_lossy(&written);
+            let (_, after) = written.rsplit_once("\u{1b}[?1049l").unwrap();
+            assert!(
+                after.contains(&format!("{who} thread's panic")),
+                "{after:?}"
+            );
+            assert!(!after.contains("drawn after all"), "{after:?}");
+        }
+    }
 }

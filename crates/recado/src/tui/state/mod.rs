@@ -859,7 +859,7 @@ impl State {
     pub(super) fn enter(&mut self) {
         let text = self.composer.text().to_owned();
         let typed = parse(self.words.0, &text);
-        if matches!(self.road, Road::Opening | Road::Ending(_)) {
+        if let Road::Ending(_) = self.road {
             return;
         }
         match typed {
