@@ -107,6 +107,7 @@ impl Keyboard {
     fn line(&mut self) -> Result<String, NoLine> {
         match self {
             Self::Lines => read_line(&mut io::stdin().lock()).ok_or(NoLine::End),
+            // The prompt is a line of its own, and stays as it is.
             Self::Editor(editor) => match editor.readline("") {
                 Ok(line) => {
                     // What cannot be remembered is typed again.

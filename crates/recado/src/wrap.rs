@@ -30,38 +30,66 @@ pub(crate) fn rows(line: &str, columns: usize) -> Vec<Range<usize>> {
         // Most lines; what is drawn of others costs more.
         return vec![0..line.len()];
     }
-    let (mut rows, mut start, mut taken) = (Vec::new(), 0, 0);
-    // The last place to break at, and how much of the row stands before it.
-    let mut chance: Option<(usize, usize)> = None;
+    let mut wrapping = Wrapping {
+        columns,
+        rows: Vec::new(),
+        start: 0,
+        taken: 0,
+        chance: None,
+    };
     for (at, grapheme) in line.grapheme_indices(true) {
         let wide = grapheme_width(grapheme);
-        let is_space = grapheme == " " || grapheme == "\t" || grapheme == "\u{3000}";
-        if taken + wide > columns && !is_space {
-            match chance.take() {
-                Some((place, before)) if place > start => {
-                    rows.push(start..place);
-                    (start, taken) = (place, taken - before);
-                }
-                _ => {
-                    rows.push(start..at);
-                    (start, taken) = (at, 0);
-                }
-            }
-            // What stood behind the break may not fit a row of its own.
-            if taken + wide > columns {
-                rows.push(start..at);
-                (start, taken) = (at, 0);
-            }
+        if wide <= columns {
+            wrapping.take(at, grapheme, wide);
+            continue;
         }
-        taken += wide;
-        let end = at + grapheme.len();
-        // Scripts without spaces are wide, and break behind every letter.
-        if is_space || wide > 1 || grapheme == "-" || grapheme == "/" {
-            chance = Some((end, taken));
+        // Whatever is heaped into one: it is shown, if not as one.
+        for (offset, c) in grapheme.char_indices() {
+            let part = &grapheme[offset..offset + c.len_utf8()];
+            wrapping.take(at + offset, part, grapheme_width(part));
         }
     }
-    rows.push(start..line.len());
-    rows
+    wrapping.rows.push(wrapping.start..line.len());
+    wrapping.rows
+}
+
+/// A line that is being broken.
+struct Wrapping {
+    columns: usize,
+    rows: Vec<Range<usize>>,
+    start: usize,
+    /// Columns of the row since then.
+    taken: usize,
+    /// The last place to break at, and how much of the row stands before it.
+    chance: Option<(usize, usize)>,
+}
+
+impl Wrapping {
+    fn take(&mut self, at: usize, grapheme: &str, wide: usize) {
+        let is_space = grapheme == " " || grapheme == "\t" || grapheme == "\u{3000}";
+        if self.taken + wide > self.columns && !is_space {
+            match self.chance.take() {
+                Some((place, before)) if place > self.start => self.end(place, before),
+                _ => self.end(at, self.taken),
+            }
+            // What stood behind the break may not leave room either.
+            if self.taken + wide > self.columns {
+                self.end(at, self.taken);
+            }
+        }
+        self.taken += wide;
+        // Scripts without spaces are wide, and break behind every letter.
+        if is_space || wide > 1 || grapheme == "-" || grapheme == "/" {
+            self.chance = Some((at + grapheme.len(), self.taken));
+        }
+    }
+
+    /// Ends the row at this place, up to which so many columns are taken.
+    fn end(&mut self, place: usize, taken: usize) {
+        self.rows.push(self.start..place);
+        self.start = place;
+        self.taken -= taken;
+    }
 }
 
 /// A text cut to so many columns, with `…` where something is left out.
@@ -122,6 +150,9 @@ mod tests {
             ["e\u{301}e\u{301}", "e\u{301}"]
         );
         assert_eq!(width("日本e\u{301}👍🏽"), 7);
+        // What is no letter of any script is heaped into one here.
+        let heap = "👩\u{301}\u{200d}".repeat(3);
+        assert_eq!(wrapped(&heap, 2).len(), 3);
     }
 
     #[test]

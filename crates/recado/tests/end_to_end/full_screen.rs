@@ -194,7 +194,7 @@ fn the_past_is_there_to_its_beginning_and_what_was_not_looked_at_is_new_again() 
             .any(|row| row.starts_with(" ● Bob    ") || row.starts_with(" ● Bob│"))
     });
     // A person looks between two keys.
-    alice.press_until("\u{1b}[5~", "│ número 1.");
+    alice.press_until("\u{1b}[5~", "│ número 1.", 1);
     alice.press("/buscar 222\r");
     alice.shows("1 mensagem");
     alice.press("\r");

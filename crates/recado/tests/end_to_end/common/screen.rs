@@ -181,12 +181,15 @@ impl Screen {
         }
     }
 
-    /// Presses a key again and again, until this is on the screen.
+    /// Presses a key again and again, until so many rows of the screen have this.
     #[track_caller]
-    pub(crate) fn press_until(&mut self, keys: &str, text: &str) {
+    pub(crate) fn press_until(&mut self, keys: &str, text: &str, count: usize) {
         let end = Instant::now() + PATIENCE;
         let shown = self.shown.clone();
-        let is_missing = |grid: &mut Grid| !grid.rows().iter().any(|row| row.contains(text));
+        let is_missing = |grid: &mut Grid| {
+            let rows = grid.rows();
+            rows.iter().filter(|row| row.contains(text)).count() < count
+        };
         loop {
             assert!(Instant::now() < end, "not seen: {text}");
             let grid = shown.0.lock().unwrap();
@@ -234,6 +237,18 @@ impl Screen {
     #[track_caller]
     pub(crate) fn shows_no_more(&self, text: &str) {
         self.until(text, |rows| !rows.iter().any(|row| row.contains(text)));
+    }
+
+    /// Presses a key until it ends: one that comes before the program listens to keys is the terminal's.
+    #[track_caller]
+    pub(crate) fn end_by(mut self, keys: &str) -> (Option<i32>, String) {
+        let end = Instant::now() + PATIENCE;
+        while self.child.0.try_wait().unwrap().is_none() {
+            assert!(Instant::now() < end, "it does not end");
+            self.press(keys);
+            thread::sleep(10 * MOMENT);
+        }
+        self.end()
     }
 
     /// Waits for the end, which must leave the terminal as it was found, and gives the exit code and all that was
