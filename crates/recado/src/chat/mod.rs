@@ -28,7 +28,7 @@ use crate::i18n::Language;
 use crate::{secret, tui, wording};
 use ending::Signals;
 use input::Input;
-use paper::Keyboard;
+use paper::{Keyboard, Paper};
 use talk::{Opening, talk};
 
 pub(crate) use command::COMMANDS;
@@ -73,7 +73,7 @@ async fn run_for_program(context: &Context, arguments: cli::Chat) -> Exit {
         context.complain(&context.text("error-signals", &[]));
         return Exit::Failed;
     };
-    let mut face = json::JsonFace::new(context);
+    let mut face = json::JsonFace::new(context, Paper::Plain);
     let opening = Opening {
         trusted: &trusted,
         incoming,

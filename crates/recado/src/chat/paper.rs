@@ -36,6 +36,9 @@ pub(super) enum Paper {
     Plain,
     /// A terminal at which someone types.
     Typed(Arc<Mutex<Sheet>>),
+    /// What was written is kept.
+    #[cfg(test)]
+    Kept(Arc<Mutex<Vec<String>>>),
 }
 
 impl Paper {
@@ -66,6 +69,11 @@ impl Paper {
         match self {
             Self::Plain => write(stream, text),
             Self::Typed(sheet) => locked(sheet).write(stream, text),
+            #[cfg(test)]
+            Self::Kept(kept) => {
+                kept.lock().unwrap().push(text.to_owned());
+                Ok(())
+            }
         }
     }
 }

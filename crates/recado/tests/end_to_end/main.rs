@@ -4,6 +4,7 @@
 mod common;
 
 mod acme;
+mod bots;
 mod calculator;
 mod campaign;
 mod certificates;
