@@ -40,7 +40,11 @@ impl Story {
                 registration,
                 log,
                 globals: HubConfig::GLOBALS,
-                private: PrivateConfig::default(),
+                private: PrivateConfig {
+                    // Most stories are told without it.
+                    acknowledge_time: Duration::ZERO,
+                    ..PrivateConfig::default()
+                },
             }),
             now: Duration::from_secs(1),
             backend: MemoryBackend::default(),

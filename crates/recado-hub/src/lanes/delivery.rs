@@ -13,30 +13,32 @@ use crate::event::Outputs;
 use crate::session::SessionNumber;
 
 impl Lanes {
-    /// A message was taken: it goes to its recipient, if they are here and have everything before it.
-    pub(super) fn pass_on(&mut self, at: usize, out: &mut Outputs) {
+    /// A message was taken: it goes to its recipient, if they are here and have everything before it. Returns whether
+    /// it did.
+    pub(super) fn pass_on(&mut self, at: usize, out: &mut Outputs) -> bool {
         let Some(lane) = self.lanes.get_mut(at) else {
-            return;
+            return false;
         };
         let mailbox = self.mailboxes.get_mut(lane.mailbox);
         let Some(reader) = mailbox.and_then(|mailbox| mailbox.reader.as_mut()) else {
-            return;
+            return false;
         };
         match &mut reader.phase {
             Phase::Full | Phase::Asking => {}
             Phase::Asked { arrived } => *arrived = true,
             Phase::Live => {
                 let Some(body) = lane.pending.back() else {
-                    return;
+                    return false;
                 };
                 if reader.has_room(lane::size(body).into()) {
                     let body = body.clone();
                     send(reader, lane, at, body, None, out);
-                } else {
-                    reader.phase = Phase::Full;
+                    return true;
                 }
+                reader.phase = Phase::Full;
             }
         }
+        false
     }
 
     /// A mailbox was read.

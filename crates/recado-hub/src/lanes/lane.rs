@@ -40,6 +40,15 @@ pub(super) struct Lane {
     handed: Option<Handed>,
     /// Whether it waits for the next commit.
     pub(super) dirty: bool,
+    /// Messages up to here are to be written down by the next commit, acknowledged or not. Those above were sent to the
+    /// recipient a moment ago: what is acknowledged before it is written need not be.
+    ripe: u64,
+    /// Where `ripe` will be when the recipient has had its time for those.
+    ripening: u64,
+    /// Whether it is in the list of those that ripen.
+    pub(super) is_ripening: bool,
+    /// The id under `settled`, where its body was here.
+    settled_id: Option<MessageId>,
     /// Whether the sender was told that its last message was refused: what was under way then is not answered.
     pub(super) refusing: bool,
     pub(super) sender: Option<OpenedBy>,
@@ -88,6 +97,10 @@ impl Lane {
             noted: 0,
             handed: None,
             dirty: false,
+            ripe: durable.accepted(),
+            ripening: durable.accepted(),
+            is_ripening: false,
+            settled_id: None,
             refusing: false,
             sender: None,
             recipient: None,
@@ -96,7 +109,9 @@ impl Lane {
 
     /// Whether memory can do without it.
     pub(super) fn is_idle(&self) -> bool {
-        self.sender.is_none() && self.recipient.is_none() && !self.dirty && self.handed.is_none()
+        let is_open = self.sender.is_some() || self.recipient.is_some();
+        let has_work = self.dirty || self.is_ripening || self.handed.is_some();
+        !is_open && !has_work
     }
 
     /// The number that is taken next.
@@ -175,6 +190,7 @@ impl Lane {
     pub(super) fn raise(&mut self, to: u64) -> Waiting {
         let sent = total(&std::mem::take(&mut self.sent));
         (self.accepted, self.accepted_id, self.settled) = (to, None, to);
+        (self.ripe, self.ripening, self.settled_id) = (to, to, None);
         self.waiting_bytes = 0;
         self.unstored.clear();
         self.pending.clear();
@@ -191,23 +207,43 @@ impl Lane {
         self.waiting_bytes = self.waiting_bytes.saturating_sub(bytes);
     }
 
+    /// Everything that was taken is to be written down by the next commit.
+    pub(super) fn ripen_all(&mut self) {
+        (self.ripe, self.ripening) = (self.accepted, self.accepted);
+    }
+
+    /// Some of the recipient's time has passed. Returns whether something has become ripe, and whether something is
+    /// ripening still.
+    pub(super) fn ripen(&mut self) -> (bool, bool) {
+        self.ripe = self.ripening;
+        self.ripening = self.accepted;
+        let handed = self.handed.as_ref().map(|handed| handed.accepted);
+        let written = handed.unwrap_or_default().max(self.durable.accepted());
+        let done = written.max(self.settled);
+        (self.ripe > done, self.accepted > self.ripe.max(done))
+    }
+
     /// What the next commit is to write.
     pub(super) fn hand_over(&mut self) -> LaneChange {
         self.dirty = false;
+        let accepted = self.ripe.max(self.settled).max(self.durable.accepted());
+        let accepted_id = self.id_of(accepted);
+        let bodies = self.pending.partition_point(|body| body.number <= accepted);
+        let bodies = self.pending.drain(..bodies).collect();
         let failures = std::mem::take(&mut self.failures);
         let noted = std::mem::take(&mut self.noted);
         self.handed = Some(Handed {
-            accepted: self.accepted,
+            accepted,
             failures: failures.clone(),
             noted,
         });
         LaneChange {
             lane: self.number,
             from: self.durable.accepted(),
-            accepted: self.accepted,
-            accepted_id: self.accepted_id,
+            accepted,
+            accepted_id,
             settled: self.settled,
-            bodies: std::mem::take(&mut self.pending).into(),
+            bodies,
             failures,
             noted,
         }
@@ -247,6 +283,7 @@ impl Lane {
         let sent_up_to = self.sent_up_to().min(durable);
         self.accepted = durable;
         self.accepted_id = self.durable.accepted_id();
+        (self.ripe, self.ripening) = (durable, durable);
         self.settled = self.settled.min(durable).max(self.durable.settled());
         let stay = sent_up_to.saturating_sub(self.settled);
         let stay = usize::try_from(stay).unwrap_or(usize::MAX);
@@ -271,8 +308,21 @@ impl Lane {
             .front()
             .is_some_and(|body| body.number <= self.settled)
         {
-            self.pending.pop_front();
+            self.settled_id = self.pending.pop_front().map(|body| body.id);
         }
+    }
+
+    /// The id under a number that was taken, where it is known.
+    fn id_of(&self, number: u64) -> Option<MessageId> {
+        if number == self.accepted {
+            return self.accepted_id;
+        }
+        if number == self.durable.accepted() {
+            return self.durable.accepted_id();
+        }
+        let at = self.pending.partition_point(|body| body.number < number);
+        let body = self.pending.get(at).filter(|body| body.number == number);
+        body.map(|body| body.id).or(self.settled_id)
     }
 }
 

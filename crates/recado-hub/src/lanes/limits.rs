@@ -22,6 +22,9 @@ pub struct PrivateConfig {
     pub strangers: Waiting,
     /// How long a message waits for its recipient, in the server's running time, before it is dropped.
     pub message_age: Duration,
+    /// How long a message that was sent to a recipient who is here waits for their acknowledgement before it is
+    /// written down. One that is acknowledged sooner is written down as a number alone.
+    pub acknowledge_time: Duration,
 }
 
 impl Default for PrivateConfig {
@@ -39,6 +42,8 @@ impl Default for PrivateConfig {
             // A note from each of a class of 200, and some more.
             strangers: waiting(500, 4),
             message_age: Duration::from_secs(30 * 24 * 60 * 60),
+            // A round trip on a LAN and a commit on a slow disk; not long enough to be noticed by a person.
+            acknowledge_time: Duration::from_millis(20),
         }
     }
 }

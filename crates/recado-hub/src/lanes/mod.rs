@@ -49,6 +49,11 @@ pub(crate) struct Lanes {
     outgoing: Slab<Outgoing>,
     /// Lanes with something to write down, in order.
     dirty: Vec<usize>,
+    /// Lanes of which something was just sent to its recipient, and is to be written down unless it is acknowledged
+    /// soon.
+    ripening: Vec<usize>,
+    /// When these are looked at, if there are any.
+    ripen_due: Option<Duration>,
     /// Mailboxes to be read.
     asking: Vec<usize>,
     flight: Flight,
@@ -75,6 +80,8 @@ impl Lanes {
             by_key: BTreeMap::new(),
             outgoing: Slab::new(),
             dirty: Vec::new(),
+            ripening: Vec::new(),
+            ripen_due: None,
             asking: Vec::new(),
             flight: Flight::default(),
             not_before: Duration::ZERO,
@@ -112,10 +119,20 @@ impl Lanes {
         for at in reader.lanes {
             if let Some(lane) = self.lanes.get_mut(at) {
                 lane.unsend();
+                // Nobody is here to acknowledge it any more.
+                lane.ripen_all();
+                if lane.has_news() {
+                    self.mark_dirty(at);
+                }
             }
             self.forget_idle(at);
         }
         self.forget_empty(place.mailbox);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn set_acknowledge_time(&mut self, time: Duration) {
+        self.config.acknowledge_time = time;
     }
 
     /// Whether memory has nothing of anyone.
@@ -129,14 +146,18 @@ impl Lanes {
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub(crate) fn deadline(&self, now: Duration) -> Duration {
         let held_up = self.not_before > now && self.has_work();
-        match held_up {
+        let due = match held_up {
             true => self.expire_due.min(self.not_before),
             false => self.expire_due,
-        }
+        };
+        self.ripen_due.map_or(due, |ripen_due| due.min(ripen_due))
     }
 
-    /// Looks for what is too old, if it is time.
+    /// Looks for what was not acknowledged in time, and for what is too old, if it is time.
     pub(crate) fn handle_timeout(&mut self, now: Duration, out: &mut Outputs) {
+        if self.ripen_due.is_some_and(|due| due <= now) {
+            self.ripen(now);
+        }
         if now < self.expire_due {
             return;
         }
@@ -151,6 +172,43 @@ impl Lanes {
             except: here.map(|(key, _)| *key).collect(),
             max_messages: EXPIRE_MESSAGES,
         });
+    }
+
+    /// What was just taken was sent to a recipient who is here: it has a moment to be acknowledged before it is
+    /// written down, since what is acknowledged need not be.
+    fn let_ripen(&mut self, now: Duration, at: usize) {
+        if let Some(lane) = self.lanes.get_mut(at)
+            && !std::mem::replace(&mut lane.is_ripening, true)
+        {
+            self.ripening.push(at);
+            let due = self.next_ripening(now);
+            self.ripen_due.get_or_insert(due);
+        }
+    }
+
+    /// Notes for the next commit what has had its moment: between half and all of that time.
+    fn ripen(&mut self, now: Duration) {
+        for at in std::mem::take(&mut self.ripening) {
+            let Some(lane) = self.lanes.get_mut(at) else {
+                continue;
+            };
+            let (is_ripe, is_ripening) = lane.ripen();
+            lane.is_ripening = is_ripening;
+            if is_ripe {
+                self.mark_dirty(at);
+            }
+            match is_ripening {
+                true => self.ripening.push(at),
+                false => self.forget_idle(at),
+            }
+        }
+        let due = self.next_ripening(now);
+        self.ripen_due = (!self.ripening.is_empty()).then_some(due);
+    }
+
+    fn next_ripening(&self, now: Duration) -> Duration {
+        let half = self.config.acknowledge_time.checked_div(2);
+        now.saturating_add(half.unwrap_or_default())
     }
 
     /// The backend dropped messages that were too old.

@@ -227,7 +227,7 @@ impl Lanes {
             false => Err((PrivateRefusalCode::Number, Duration::ZERO)),
         };
         match admitted {
-            Ok(()) => self.accept(at, opened, body, out),
+            Ok(()) => self.accept(now, at, opened, body, out),
             Err((code, retry)) => self.refuse(at, opened, code, retry, out),
         }
         Ok(())
@@ -314,7 +314,14 @@ impl Lanes {
         })
     }
 
-    fn accept(&mut self, at: usize, opened: OpenedBy, body: Body, out: &mut Outputs) {
+    fn accept(
+        &mut self,
+        now: Duration,
+        at: usize,
+        opened: OpenedBy,
+        body: Body,
+        out: &mut Outputs,
+    ) {
         let bytes = body.envelope.len() as u64;
         let one = Waiting { messages: 1, bytes };
         let Some(lane) = self.lanes.get_mut(at) else {
@@ -343,8 +350,14 @@ impl Lanes {
         if let (true, Some(recipient)) = (first, recipient) {
             self.introduce(&sender, &recipient);
         }
-        self.mark_dirty(at);
-        self.pass_on(at, out);
+        if self.pass_on(at, out) && !self.config.acknowledge_time.is_zero() {
+            self.let_ripen(now, at);
+        } else {
+            if let Some(lane) = self.lanes.get_mut(at) {
+                lane.ripen_all();
+            }
+            self.mark_dirty(at);
+        }
     }
 
     /// Someone wrote to another for the first time: the other is no stranger to them any more.

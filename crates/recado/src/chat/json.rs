@@ -509,6 +509,13 @@ impl Face for JsonFace<'_> {
     }
 
     fn state(&mut self, own: &Own) -> io::Result<()> {
+        if own.state == State::Delivered && !own.was_stored {
+            // A program may wait for either.
+            self.state(&Own {
+                state: State::Stored,
+                ..own.clone()
+            })?;
+        }
         let (state, code) = match own.state {
             State::Queued => ("queued", None),
             State::Stored => ("stored", None),
@@ -855,6 +862,7 @@ mod tests {
                 is_here: true,
                 reference: Some("7".to_owned()),
                 state,
+                was_stored: true,
             })
             .unwrap();
         }

@@ -157,6 +157,7 @@ pub(crate) enum Action {
 }
 
 /// What became of a message of one's own.
+#[derive(Clone)]
 pub(crate) struct Own {
     pub(crate) id: MessageId,
     /// To whom, as typed; `None` is everyone.
@@ -167,6 +168,9 @@ pub(crate) struct Own {
     pub(crate) is_here: bool,
     pub(crate) reference: Option<String>,
     pub(crate) state: State,
+    /// Whether this process was told before that it is stored, or cannot know. What is delivered is stored, also where
+    /// only that is told.
+    pub(crate) was_stored: bool,
 }
 
 /// How a chat begins.
@@ -440,10 +444,12 @@ impl<F: Face> Talk<'_, F> {
                     is_here: false,
                     reference,
                     state,
+                    was_stored: true,
                 }))
             }));
             return Ok(());
         };
+        let was_stored = said.is_stored;
         said.is_stored |= state != State::Queued;
         let to = said.to.clone();
         let is_over = !matches!((state, &to), (State::Queued, _) | (State::Stored, Some(_)));
@@ -457,6 +463,7 @@ impl<F: Face> Talk<'_, F> {
             is_here: false,
             reference,
             state,
+            was_stored,
         })
     }
 

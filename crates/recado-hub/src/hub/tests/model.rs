@@ -77,6 +77,7 @@ struct Client {
 }
 
 struct World {
+    seed: u64,
     random: u64,
     hub: Hub,
     now: Duration,
@@ -92,7 +93,7 @@ struct World {
     sessions: u64,
 }
 
-fn config() -> HubConfig {
+fn config(seed: u64) -> HubConfig {
     let few = |messages, bytes| Waiting { messages, bytes };
     HubConfig {
         registration: Registration::Open,
@@ -107,6 +108,7 @@ fn config() -> HubConfig {
             of_sender: few(25, 300),
             strangers: few(8, 100),
             message_age: Duration::from_secs(600),
+            acknowledge_time: Duration::from_millis(seed / 2 % 2 * 1_000),
         },
     }
 }
@@ -124,8 +126,9 @@ impl World {
         let mut clients = Vec::new();
         clients.resize_with(PEOPLE.len(), Client::default);
         let mut world = Self {
+            seed,
             random: seed,
-            hub: Hub::new(config()),
+            hub: Hub::new(config(seed)),
             now: Duration::from_secs(1),
             backend: MemoryBackend::default(),
             backup: MemoryBackend::default(),
@@ -294,7 +297,7 @@ impl World {
         }
         self.asked.clear();
         self.answered.clear();
-        self.hub = Hub::new(config());
+        self.hub = Hub::new(config(self.seed));
         for person in 0..PEOPLE.len() {
             self.forget_session(person);
         }
@@ -661,6 +664,8 @@ impl World {
         for person in 0..PEOPLE.len() {
             self.disconnect(person);
         }
+        self.settle();
+        self.pass(Duration::from_secs(1));
         self.settle();
         assert!(self.hub.lanes.is_empty());
     }

@@ -53,9 +53,11 @@ impl Story {
     /// The backend, which is slow, answers what it was asked so far.
     fn backend_answers(&mut self) {
         let asked = self.waiting.replace(vec![]).unwrap_or_default();
-        let answers = asked
-            .into_iter()
-            .map(|request| self.backend.answer(self.now, request));
+        let fails = self.fails;
+        let answers = asked.into_iter().map(|request| match fails {
+            true => request.unavailable(),
+            false => self.backend.answer(self.now, request),
+        });
         let answers = answers.collect();
         self.handle(Event::Backend(answers));
     }
@@ -268,6 +270,107 @@ fn delivery_does_not_wait_for_the_disk_and_what_is_acknowledged_before_is_not_wr
     );
     story.backend_answers();
     assert_eq!(story.progress(alice), [(4, 3)]);
+}
+
+/// Alice's way to Bob, who has a moment to acknowledge before anything is written.
+fn bob_has_a_moment() -> (Story, SessionNumber, SessionNumber) {
+    let (mut story, alice, bob) = Story::alice_and_bob();
+    let lanes = &mut story.hub.lanes;
+    lanes.set_acknowledge_time(PrivateConfig::default().acknowledge_time);
+    // What is too old has been looked for.
+    story.wait(Duration::ZERO);
+    story.waiting = Some(vec![]);
+    (story, alice, bob)
+}
+
+/// What the backend is asked to write of the one lane: how far it has come and is settled, and bodies.
+fn written(story: &Story) -> Option<(u64, u64, Vec<u64>)> {
+    match story.waiting.as_deref() {
+        Some([BackendRequest::Commit(changes)]) => {
+            let [change] = changes.as_slice() else {
+                panic!("{changes:?}");
+            };
+            let bodies = change.bodies.iter().map(|body| body.number);
+            Some((change.accepted, change.settled, bodies.collect()))
+        }
+        Some([]) => None,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_is_acknowledged_in_its_moment_takes_one_commit_and_no_body() {
+    let (mut story, alice, bob) = bob_has_a_moment();
+    story.frame(alice, private(1));
+    story.frame(alice, private(2));
+    assert_eq!(numbers(&story.sent(bob)), [1, 2]);
+    assert_eq!(written(&story), None);
+    story.frame(bob, acknowledge(0, 2));
+    assert_eq!(written(&story), Some((2, 2, vec![])));
+    story.backend_answers();
+    assert_eq!(story.progress(alice), [(2, 2)]);
+    // Nothing is left to be looked at.
+    story.wait(Duration::from_millis(20));
+    assert_eq!(written(&story), None);
+}
+
+#[test]
+fn what_is_not_acknowledged_in_its_moment_is_written() {
+    let (mut story, alice, bob) = bob_has_a_moment();
+    let half = Duration::from_millis(10);
+    story.frame(alice, private(1));
+    story.wait(half);
+    assert_eq!(written(&story), None);
+    story.frame(alice, private(2));
+    story.wait(half);
+    assert_eq!(written(&story), Some((1, 0, vec![1])), "the first alone");
+    story.frame(alice, private(3));
+    story.backend_answers();
+    assert_eq!(story.progress(alice), [(1, 0)]);
+    // What was acknowledged goes without its body, and takes nothing younger along.
+    story.frame(bob, acknowledge(0, 2));
+    assert_eq!(written(&story), Some((2, 2, vec![])));
+    story.backend_answers();
+    assert_eq!(story.progress(alice), [(2, 2)]);
+    story.wait(half);
+    story.wait(half);
+    assert_eq!(written(&story), Some((3, 2, vec![3])));
+    story.backend_answers();
+    assert_eq!(story.progress(alice), [(3, 2)]);
+}
+
+#[test]
+fn what_one_who_leaves_has_not_acknowledged_is_written_at_once() {
+    let (mut story, alice, bob) = bob_has_a_moment();
+    story.frame(alice, private(1));
+    story.handle(Event::Disconnected { session: bob });
+    assert_eq!(written(&story), Some((1, 0, vec![1])));
+    story.backend_answers();
+    assert_eq!(story.progress(alice), [(1, 0)]);
+}
+
+#[test]
+fn what_a_full_disk_did_not_take_is_refused_with_all_that_came_after() {
+    let (mut story, alice, bob) = bob_has_a_moment();
+    for number in 1..=3 {
+        story.frame(alice, private(number));
+    }
+    story.frame(bob, acknowledge(0, 1));
+    story.frame(alice, private(4));
+    story.fails = true;
+    story.backend_answers();
+    assert_eq!(
+        story.refusals(alice),
+        [(1, PrivateRefusalCode::Storage, 1_000)]
+    );
+    story.fails = false;
+    story.wait(Duration::from_secs(1));
+    for number in 1..=4 {
+        story.frame(alice, private(number));
+    }
+    story.frame(bob, acknowledge(0, 4));
+    story.backend_answers();
+    assert_eq!(story.progress(alice), [(4, 4)]);
 }
 
 #[test]

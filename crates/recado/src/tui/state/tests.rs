@@ -172,6 +172,7 @@ impl Alice {
             is_here: true,
             reference: None,
             state,
+            was_stored: true,
         });
     }
 
@@ -413,6 +414,7 @@ fn what_another_process_sent_is_seen_where_it_belongs() {
         is_here: true,
         reference: None,
         state: MessageState::Queued,
+        was_stored: true,
     };
     alice.state.state(&own("Carol"));
     assert_eq!(alice.sees(), [""; 0]);

@@ -286,6 +286,7 @@ fn fates(language: Language, size: Size) -> State {
                 is_here: true,
                 reference: None,
                 state: fate,
+                was_stored: true,
             });
         }
     }
