@@ -408,6 +408,7 @@ fn localise_one(command: clap::Command, prefix: &str, language: Language) -> cla
         .collect();
     let usage = text("help-heading-usage");
     let mut command = command
+        .subcommand_value_name(text("value-command"))
         .about(text(prefix))
         .subcommand_help_heading(text("help-heading-commands"))
         .help_template(format!(
@@ -424,7 +425,25 @@ fn localise_one(command: clap::Command, prefix: &str, language: Language) -> cla
             } else {
                 &options
             };
-            argument.help(text(&id)).help_heading(heading.clone())
+            let help = format!("{}{}", text(&id), specifics(language, &argument));
+            let names = argument.get_value_names().unwrap_or_default();
+            let names: Vec<_> = names
+                .iter()
+                .map(|name| value_name(language, name))
+                .collect();
+            let takes_values = argument.get_action().takes_values();
+            // The parser's own words for these have no translation.
+            let argument = argument
+                .help(help)
+                .help_heading(heading.clone())
+                .hide_env(true);
+            match takes_values {
+                true => argument
+                    .value_names(names)
+                    .hide_default_value(true)
+                    .hide_possible_values(true),
+                false => argument,
+            }
         })
         .arg(
             Arg::new("help")
@@ -445,6 +464,51 @@ fn localise_one(command: clap::Command, prefix: &str, language: Language) -> cla
         });
     }
     command
+}
+
+/// What an argument is unless said, what it may be, and which variable says it.
+pub(crate) fn specifics(language: Language, argument: &Arg) -> String {
+    let mut text = String::new();
+    let mut add = |id: &str, value: &str| {
+        text.push(' ');
+        text.push_str(&language.text(id, &[("value", value)]));
+    };
+    if argument.get_action().takes_values() {
+        let defaults = argument.get_default_values().iter();
+        let defaults: Vec<_> = defaults.map(|value| value.to_string_lossy()).collect();
+        if !defaults.is_empty() {
+            add("usage-default", &defaults.join(", "));
+        }
+        let possible = argument.get_possible_values();
+        let possible: Vec<_> = possible.iter().map(|value| value.get_name()).collect();
+        if !possible.is_empty() {
+            add("usage-values", &possible.join(", "));
+        }
+    }
+    if let Some(variable) = argument.get_env() {
+        add("usage-variable", &variable.to_string_lossy());
+    }
+    text
+}
+
+/// What stands for a value, word by word, in the language's words where it has them.
+fn value_name(language: Language, name: &str) -> String {
+    let mut translated = String::new();
+    let mut rest = name;
+    while let Some(first) = rest.chars().next() {
+        let is_word = |c: char| c.is_ascii_uppercase();
+        let end = rest
+            .find(|c| is_word(c) != is_word(first))
+            .unwrap_or(rest.len());
+        let (part, after) = rest.split_at(end);
+        let id = format!("value-{}", part.to_ascii_lowercase());
+        match is_word(first) && language.has(&id) {
+            true => translated.push_str(&language.text(&id, &[])),
+            false => translated.push_str(part),
+        }
+        rest = after;
+    }
+    translated
 }
 
 #[cfg(test)]

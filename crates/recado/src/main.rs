@@ -19,13 +19,13 @@ mod terminal;
 mod trust;
 mod tty;
 mod tui;
+mod usage;
 mod wording;
 mod wrap;
 
 use std::process::ExitCode;
 
 use clap::CommandFactory;
-use clap::error::ErrorKind;
 
 use cli::{Cli, Command};
 use context::{Context, Exit};
@@ -46,11 +46,9 @@ fn main() -> ExitCode {
     let cli = match cli {
         Ok(cli) => cli,
         Err(error) => {
-            // What was asked for goes to stdout and is no error.
-            let _ = error.print();
-            return match error.kind() {
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
-                _ => Exit::WrongUse.into(),
+            return match usage::tell(language, &command, &error) {
+                true => ExitCode::SUCCESS,
+                false => Exit::WrongUse.into(),
             };
         }
     };

@@ -141,7 +141,7 @@ fn with_ticket(context: &Context, given: Option<String>) -> Result<Context, Exit
             ticket = secret::take(context, "chat-ticket-prompt")?;
         }
         let address = ticket.parse().map_err(|error: AddressError| {
-            let cause = error.to_string();
+            let cause = wording::address(context.language, &error);
             context.complain(&context.text("chat-not-a-ticket", &[("cause", &cause)]));
             Exit::WrongUse
         })?;

@@ -10,6 +10,16 @@ error-inherited = a socket that the system handed over cannot be used ({ $cause 
 error-stdout = nothing can be written to standard output
 error-secret = what was entered cannot be read ({ $cause })
 
+address-empty = the server's address is empty; give HOST or HOST:PORT
+address-character = { $character } cannot stand in a server's address; give HOST, HOST:PORT, [IPv6]:PORT, https://… or recado://…
+address-too-long = no host has so long a name
+address-ipv6 = "{ $text }" is not an IPv6 address; with a port, write [IPv6]:PORT
+address-port = "{ $text }" is not a port: ports are numbers from 1 to 65535
+address-scheme = { $scheme }:// is no address of a recado server; use https:// or recado://
+address-fingerprint = the recado:// address is cut short or damaged: after HOST:PORT/ it carries SHA256-…; copy it whole
+address-secret = the secret at the end of the ticket is damaged; copy it whole
+address-parts = the recado:// address has more parts than recado://HOST:PORT/SHA256-…/SECRET
+
 notice-last-server = Using { $server }, the server used last.
 
 ### serve
@@ -510,6 +520,42 @@ demo-failed-line = { $name } saw "{ $found }" where "{ $expected }" was expected
 demo-failed-missing = { $name } did not see "{ $expected }" in time
 demo-failed-process = { $command } could not be run or ended too early
 demo-failed-plaintext = the text of a message was readable on the wire
+
+### Wrong use
+
+usage-options = [OPTIONS]
+usage-help = --help shows more.
+usage-suggestion = Perhaps { $suggestion } was meant.
+usage-unknown-argument = there is no argument { $argument } here
+usage-unknown-command = there is no command { $command }
+usage-missing-command = a command is missing: { $commands }
+usage-no-value = { $argument } needs a value
+usage-choose = "{ $value }" is no value of { $argument }; there are: { $valid }
+usage-bad-value = "{ $value }" is no value of { $argument }: { $why }
+usage-bad-secret = what was given as { $argument } cannot be used: { $why }
+usage-conflict = { $argument } and { $other } do not go together; leave one of them out
+usage-twice = { $argument } was given more than once
+usage-missing = missing: { $arguments }
+usage-too-many = "{ $value }" is one too many for { $argument }
+usage-other = { $cause }
+usage-default = [default: { $value }]
+usage-values = [values: { $value }]
+usage-variable = [variable: { $value }]
+value-command = COMMAND
+value-dir = DIR
+value-file = FILE
+value-port = PORT
+value-addr = ADDR
+value-name = NAME
+value-when = WHEN
+value-who = WHO
+value-format = FORMAT
+value-ticket = TICKET
+value-text = TEXT
+value-state = STATE
+value-seconds = SECONDS
+value-operation = OPERATION
+value-theme = THEME
 
 ### Help
 

@@ -10,6 +10,16 @@ error-inherited = um soquete entregue pelo sistema não pode ser usado ({ $cause
 error-stdout = não é possível escrever na saída padrão
 error-secret = o que foi digitado não pode ser lido ({ $cause })
 
+address-empty = o endereço do servidor está vazio; escreva HOST ou HOST:PORTA
+address-character = { $character } não cabe no endereço de um servidor; escreva HOST, HOST:PORTA, [IPv6]:PORTA, https://… ou recado://…
+address-too-long = nenhum host tem um nome tão longo
+address-ipv6 = "{ $text }" não é um endereço IPv6; com porta, escreva [IPv6]:PORTA
+address-port = "{ $text }" não é uma porta: portas são números de 1 a 65535
+address-scheme = { $scheme }:// não é o endereço de um servidor recado; use https:// ou recado://
+address-fingerprint = o endereço recado:// está incompleto ou danificado: depois de HOST:PORTA/ vem SHA256-…; copie-o inteiro
+address-secret = o segredo no fim do convite está danificado; copie-o inteiro
+address-parts = o endereço recado:// tem mais partes que recado://HOST:PORTA/SHA256-…/SEGREDO
+
 notice-last-server = Usando { $server }, o último servidor usado.
 
 ### serve
@@ -510,6 +520,42 @@ demo-failed-line = { $name } viu "{ $found }" onde se esperava "{ $expected }"
 demo-failed-missing = { $name } não viu "{ $expected }" a tempo
 demo-failed-process = { $command } não pôde ser executado ou terminou cedo demais
 demo-failed-plaintext = o texto de uma mensagem podia ser lido no fio
+
+### Uso errado
+
+usage-options = [OPÇÕES]
+usage-help = --help mostra mais.
+usage-suggestion = Talvez seja { $suggestion }.
+usage-unknown-argument = não há o argumento { $argument } aqui
+usage-unknown-command = não há o comando { $command }
+usage-missing-command = falta um comando: { $commands }
+usage-no-value = { $argument } precisa de um valor
+usage-choose = "{ $value }" não é um valor de { $argument }; há: { $valid }
+usage-bad-value = "{ $value }" não é um valor de { $argument }: { $why }
+usage-bad-secret = o que foi indicado em { $argument } não pode ser usado: { $why }
+usage-conflict = { $argument } e { $other } não combinam; deixe um deles de fora
+usage-twice = { $argument } foi indicado mais de uma vez
+usage-missing = falta: { $arguments }
+usage-too-many = "{ $value }" está sobrando em { $argument }
+usage-other = { $cause }
+usage-default = [padrão: { $value }]
+usage-values = [valores: { $value }]
+usage-variable = [variável: { $value }]
+value-command = COMANDO
+value-dir = PASTA
+value-file = ARQUIVO
+value-port = PORTA
+value-addr = ENDEREÇO
+value-name = NOME
+value-when = QUANDO
+value-who = QUEM
+value-format = FORMATO
+value-ticket = CONVITE
+value-text = TEXTO
+value-state = ESTADO
+value-seconds = SEGUNDOS
+value-operation = OPERAÇÃO
+value-theme = TEMA
 
 ### Ajuda
 
