@@ -20,7 +20,7 @@ pub(crate) const FILE: &str = "history.db";
 const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
 
 /// How long one process waits for another's transaction: hundreds of commits of a slow disk.
-const BUSY_TIME: Duration = Duration::from_secs(10);
+pub(super) const BUSY_TIME: Duration = Duration::from_secs(10);
 
 /// Rows changed before the log is moved into the database: some MiB of log.
 const CHECKPOINT_ROWS: u64 = 4096;
@@ -189,6 +189,13 @@ impl Database {
             }
             Ok(taken_back)
         })
+    }
+
+    /// The file that every commit is written to first.
+    pub(super) fn log(&self) -> PathBuf {
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
+        log.into()
     }
 
     /// Changes whenever another connection has committed something.

@@ -10,13 +10,19 @@ use recado_proto::id::{MessageId, StoreId};
 use rusqlite::Transaction;
 use tokio::sync::oneshot;
 
+use super::database::BUSY_TIME;
 use super::{
     Correspondent, Database, Entered, Fed, HistoryError, Item, Outgoing, Question, Record, Untaken,
-    outbox, past, writes,
+    outbox, past, watch, writes,
 };
 
-/// How often it looks for what other processes entered; and how long a [`Record`] waits for company at most.
+/// How often it looks for what other processes entered, while anyone writes; and how long a [`Record`] waits for company
+/// at most.
 const LOOK_TIME: Duration = Duration::from_millis(100);
+
+/// How long it goes on looking after the last write: what is being written may be committed only then. As long as a
+/// process waits for another's transaction.
+const LIVELY_TIME: Duration = BUSY_TIME;
 
 /// Jobs of one commit at most. What is queued beyond them waits for the next.
 const BATCH: usize = 4096;
@@ -26,9 +32,14 @@ enum Job {
     Commit(Vec<Write>),
     Enter(Outgoing),
     Record(Record),
-    Feed { after: u64, limit: usize },
+    Feed {
+        after: u64,
+        limit: usize,
+    },
     Restart(StoreId),
     Read(Box<dyn FnOnce(&Database) + Send>),
+    /// The database is being written to, here or by another process.
+    Look,
     Close,
 }
 
@@ -54,7 +65,14 @@ pub(crate) struct Done {
 /// The identity's database, kept by a thread.
 pub(crate) struct Keeper {
     jobs: Sender<Job>,
-    thread: JoinHandle<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Keeper {
+    /// The thread holds a way to itself, and would not end by itself.
+    fn drop(&mut self) {
+        self.submit(Job::Close);
+    }
 }
 
 impl Keeper {
@@ -63,11 +81,22 @@ impl Keeper {
         database: Database,
         tell: impl Fn(Done) + Send + 'static,
     ) -> Result<Self, HistoryError> {
+        Self::start_with(database, LIVELY_TIME, tell)
+    }
+
+    /// The same, looking for so long after the last write.
+    pub(super) fn start_with(
+        database: Database,
+        lively_time: Duration,
+        tell: impl Fn(Done) + Send + 'static,
+    ) -> Result<Self, HistoryError> {
         let (jobs, queue) = channel();
+        let own = jobs.clone();
         let thread = thread::Builder::new()
             .name("history".to_owned())
-            .spawn(move || keep(database, &queue, tell))
+            .spawn(move || keep(database, &queue, &own, lively_time, tell))
             .map_err(|_| HistoryError::Thread)?;
+        let thread = Some(thread);
         Ok(Self { jobs, thread })
     }
 
@@ -106,10 +135,10 @@ impl Keeper {
     }
 
     /// Commits what is queued, and closes the database.
-    pub(crate) fn close(self) {
+    pub(crate) fn close(mut self) {
         self.submit(Job::Close);
         // A panic of the thread has been told by itself.
-        let _ = self.thread.join();
+        let _ = self.thread.take().map(JoinHandle::join);
     }
 
     /// A thread that has ended has said why.
@@ -182,18 +211,35 @@ impl fmt::Debug for History {
     }
 }
 
-fn keep(mut database: Database, queue: &Receiver<Job>, tell: impl Fn(Done)) {
+fn keep(
+    mut database: Database,
+    queue: &Receiver<Job>,
+    own: &Sender<Job>,
+    lively_time: Duration,
+    tell: impl Fn(Done),
+) {
     let mut batch = Vec::new();
     let mut seen = database.version().ok();
     let mut looked = Instant::now();
+    let mut lively = Some(Instant::now());
     let mut is_open = true;
     while is_open {
-        match queue.recv_timeout(LOOK_TIME.saturating_sub(looked.elapsed())) {
+        // Nobody writes, and whoever does is noticed: there is nothing to look at.
+        let is_quiet = lively.is_none() && batch.is_empty();
+        let received = match is_quiet {
+            true => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            false => queue.recv_timeout(LOOK_TIME.saturating_sub(looked.elapsed())),
+        };
+        match received {
             Ok(job) => batch.push(job),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => is_open = false,
         }
         batch.extend(queue.try_iter().take(BATCH.saturating_sub(batch.len())));
+        if batch.iter().any(|job| matches!(job, Job::Look)) {
+            lively = Some(Instant::now());
+            batch.retain(|job| !matches!(job, Job::Look));
+        }
         is_open &= !batch.iter().any(|job| matches!(job, Job::Close));
         let is_time = looked.elapsed() >= LOOK_TIME;
         let is_awaited = batch.iter().any(|job| !matches!(job, Job::Record(_)));
@@ -202,6 +248,13 @@ fn keep(mut database: Database, queue: &Receiver<Job>, tell: impl Fn(Done)) {
         }
         if is_time {
             looked = Instant::now();
+            if lively.is_some_and(|since| since.elapsed() >= lively_time) {
+                // Before the look, so that what is written after it is noticed.
+                let own = own.clone();
+                let look = move || drop(own.send(Job::Look));
+                let is_watched = watch::next_write(&database.log(), Box::new(look));
+                lively = (!is_watched).then(Instant::now);
+            }
             let version = database.version().ok();
             let others = version != seen;
             seen = version;
@@ -217,7 +270,7 @@ fn keep(mut database: Database, queue: &Receiver<Job>, tell: impl Fn(Done)) {
 
 /// Writes first, all in one transaction; then reads.
 fn do_batch(database: &mut Database, batch: &mut Vec<Job>, tell: &impl Fn(Done)) {
-    let is_write = |job: &Job| !matches!(job, Job::Read(_) | Job::Close);
+    let is_write = |job: &Job| !matches!(job, Job::Read(_) | Job::Look | Job::Close);
     if batch.iter().any(is_write) {
         let written = database.write(|transaction| write(transaction, batch));
         tell(written.unwrap_or_else(|error| failed(batch, error)));
@@ -249,7 +302,7 @@ fn write(transaction: &Transaction<'_>, batch: &[Job]) -> rusqlite::Result<Done>
                 done.fed = Some(outbox::feed(transaction, *after, *limit)?);
             }
             Job::Restart(store) => outbox::restart(transaction, *store)?,
-            Job::Read(_) | Job::Close => {}
+            Job::Read(_) | Job::Look | Job::Close => {}
         }
     }
     Ok(done)
@@ -266,7 +319,7 @@ fn failed(batch: &[Job], error: HistoryError) -> Done {
             Job::Enter(message) => done.entered.push(message.clone()),
             Job::Record(_) => done.recorded += 1,
             Job::Commit(_) | Job::Feed { .. } | Job::Restart(_) => done.is_engine_lost = true,
-            Job::Read(_) | Job::Close => {}
+            Job::Read(_) | Job::Look | Job::Close => {}
         }
     }
     done

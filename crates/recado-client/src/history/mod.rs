@@ -10,6 +10,7 @@ mod outbox;
 mod past;
 #[cfg(test)]
 mod tests;
+mod watch;
 mod writes;
 
 use std::path::PathBuf;

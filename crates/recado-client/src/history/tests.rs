@@ -664,6 +664,29 @@ fn the_keeper_notices_what_another_process_enters() {
 }
 
 #[test]
+fn a_keeper_that_has_nothing_to_do_stands_still_and_notices_all_the_same() {
+    let mut bob = Bob::new();
+    let (sender, told) = mpsc::channel();
+    let database = Database::open(bob.folder.path()).unwrap();
+    let lively = std::time::Duration::from_millis(300);
+    let keeper = Keeper::start_with(database, lively, move |done| {
+        drop(sender.send(done));
+    })
+    .unwrap();
+    for number in 1..=3 {
+        bob.enter(number, Some("Alice"));
+        assert!(told.recv().unwrap().others);
+        keeper.feed(u64::from(number) - 1, 10);
+        let fed = told.recv().unwrap().fed.unwrap();
+        assert_eq!(fed.private.len(), 1, "{number}");
+        // Long enough that it stands still.
+        std::thread::sleep(3 * lively);
+    }
+    drop(keeper);
+    assert!(told.recv().is_err(), "it ends when nobody keeps it");
+}
+
+#[test]
 fn records_wait_for_no_one_and_are_there_when_the_past_is_asked_for() {
     let bob = Bob::new();
     let (keeper, told) = keeper(&bob);
