@@ -31,6 +31,12 @@ const FLOOD: usize = 10_000;
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What follows a start is over then, the looking for what others write included.
+const SETTLE: Duration = Duration::from_secs(15);
+
+/// Rings for a private message.
+const BELL: &str = "\u{7}";
+
 /// Between two keys while messages come.
 const KEY_PAUSE: Duration = Duration::from_millis(20);
 
@@ -283,8 +289,7 @@ impl Bench {
 
     fn idle(&self, seconds: u64) -> Result<Idle> {
         let screen = self.screen(self.home.path(), "Alice")?;
-        // What follows the start is over then.
-        sleep(Duration::from_secs(5));
+        sleep(SETTLE);
         let (before, woke) = (screen.processor()?, screen.wakes()?);
         let begin = Instant::now();
         sleep(Duration::from_secs(seconds));
@@ -312,7 +317,7 @@ impl Bench {
         let mut input = bob.stdin.take().context("no input")?;
         // Alice looks where the messages will come.
         writeln!(input, r#"{{"type":"private","to":"Alice","text":"Hello"}}"#)?;
-        screen.wait_for("Bob")?;
+        screen.wait_for(BELL)?;
         screen.press("\u{1b}a")?;
         screen.wait_for("Hello")?;
         let before = screen.resident()?;
@@ -326,7 +331,8 @@ impl Bench {
             }
             Ok(())
         });
-        // A letter that is in no message: its answer is its being drawn.
+        // Letters that are in no message, and another each time: its answer is its being drawn.
+        let mut letters = "QWXYZ".chars().cycle();
         let mut keys = Vec::new();
         let last = format!("{FLOOD}.");
         let mut seen = String::new();
@@ -341,17 +347,17 @@ impl Bench {
                 .into_iter()
                 .rev()
                 .collect();
+            let letter = letters.next().unwrap_or_default();
             let pressed = Instant::now();
-            screen.press("q")?;
+            screen.press(&letter.to_string())?;
             loop {
                 let drawn = screen.next()?;
                 seen.push_str(&drawn);
-                if drawn.contains('q') {
+                if drawn.contains(letter) {
                     break;
                 }
             }
             keys.push(pressed.elapsed());
-            screen.press("\u{7f}")?;
             sleep(KEY_PAUSE);
         }
         let took = begin.elapsed();
@@ -420,7 +426,8 @@ impl Screen {
 
     /// What is drawn next.
     fn next(&self) -> Result<String> {
-        Ok(self.drawn.recv_timeout(PATIENCE)?)
+        let drawn = self.drawn.recv_timeout(PATIENCE);
+        drawn.context("nothing more is drawn")
     }
 
     /// What has been drawn.
@@ -435,7 +442,10 @@ impl Screen {
             if Instant::now() > end {
                 bail!("{text:?} is not drawn: {seen:?}");
             }
-            seen.push_str(&self.next()?);
+            let drawn = self
+                .next()
+                .with_context(|| format!("{text:?} behind {seen:?}"));
+            seen.push_str(&drawn?);
         }
         Ok(())
     }
