@@ -337,7 +337,7 @@ mod tests {
         let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
         for part in [
             "[padrão: lan]",
-            "[valores: lan, open, closed]",
+            "[valores: lan, open, invite, closed]",
             "[variável: RECADO_HOST]",
         ] {
             assert!(help.contains(part), "{part}: {help}");

@@ -155,20 +155,52 @@ fn made() -> BTreeSet<String> {
 fn every_message_is_used_and_every_one_used_is_there() {
     let code = literals();
     let (known, made) = (messages(EN), made());
-    let problems = include_str!("../../../recado-server/src/http/problem.rs");
+    // What the service and the operator's socket name.
+    let named = [
+        (
+            "problem-",
+            include_str!("../../../recado-server/src/http/problem.rs"),
+        ),
+        (
+            "admin-refused-",
+            concat!(
+                include_str!("../../../recado-server/src/admin/protocol.rs"),
+                include_str!("../../../recado-server/src/admin/mod.rs"),
+            ),
+        ),
+        (
+            "admin-limit-",
+            include_str!("../../../recado-server/src/admin/protocol.rs"),
+        ),
+    ];
     for id in known.keys() {
         let is_literal = code.contains(&format!("\"{id}\""));
         // Examples are there for the commands that need some, and words for what stands in no other language as it is.
         let examples = id.strip_suffix("-examples");
         let is_example = examples.is_some_and(|command| made.contains(command));
-        let kind = id.strip_prefix("problem-");
-        let is_problem = kind.is_some_and(|kind| problems.contains(&format!("\"{kind}\"")));
-        let is_used = is_literal || made.contains(id) || is_example || is_problem;
+        let is_named = named.iter().any(|(prefix, source)| {
+            let kind = id.strip_prefix(prefix);
+            kind.is_some_and(|kind| source.contains(&format!("\"{kind}\"")))
+        });
+        let is_used = is_literal || made.contains(id) || is_example || is_named;
         assert!(is_used, "{id} is not used");
     }
     for id in made {
-        let is_optional = id.starts_with("value-");
-        assert!(is_optional || known.contains_key(&id), "no message {id}");
+        // The same in both.
+        let is_alike = [
+            "value-host",
+            "value-url",
+            "value-ref",
+            "value-n",
+            "value-sha",
+            "value-bits",
+            "value-br",
+            "value-id",
+        ];
+        assert!(
+            is_alike.contains(&id.as_str()) || known.contains_key(&id),
+            "no message {id}"
+        );
     }
     let calls = ["text(", "counted(", "hint(", "notice(", "hint_of("];
     for call in calls {

@@ -4,6 +4,7 @@
 mod common;
 
 mod acme;
+mod admin;
 mod bots;
 mod calculator;
 mod campaign;
@@ -14,9 +15,11 @@ mod curl;
 mod doctor;
 mod endings;
 mod events;
+mod failing_disk;
 mod full_screen;
 mod hostile_peers;
 mod hostile_text;
+mod invites;
 mod lossy;
 mod mail;
 mod moving;
