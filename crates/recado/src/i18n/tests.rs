@@ -134,6 +134,9 @@ fn made() -> BTreeSet<String> {
                 "{of}-{}",
                 argument.get_id().as_str().replace('_', "-")
             ));
+            if !argument.get_action().takes_values() {
+                continue;
+            }
             for name in argument.get_value_names().unwrap_or_default() {
                 let words = name.split(|c: char| !c.is_ascii_uppercase());
                 values.extend(
@@ -196,6 +199,8 @@ fn every_message_is_used_and_every_one_used_is_there() {
             "value-bits",
             "value-br",
             "value-id",
+            "value-x",
+            "value-y",
         ];
         assert!(
             is_alike.contains(&id.as_str()) || known.contains_key(&id),
