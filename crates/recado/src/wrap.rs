@@ -28,7 +28,7 @@ pub(crate) fn rows(line: &str, columns: usize) -> Vec<Range<usize>> {
     let columns = columns.max(2);
     if line.is_ascii() && line.len() <= columns {
         // Most lines; what is drawn of others costs more.
-        return vec![0..line.len()];
+        return std::iter::once(0..line.len()).collect();
     }
     let mut wrapping = Wrapping {
         columns,

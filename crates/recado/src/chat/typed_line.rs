@@ -150,7 +150,8 @@ impl TypedLine {
             return None;
         }
         let columns = columns.max(1);
-        let is_in_row = after / columns == (before - 1) / columns && before % columns != 0;
+        let is_in_row =
+            after / columns == (before - 1) / columns && !before.is_multiple_of(columns);
         Some(Stroke::Show(match is_in_row {
             true => "\u{8} \u{8}".repeat(erased),
             false => format!("\n{}", self.shown()),

@@ -497,7 +497,7 @@ mod tests {
     #[test]
     fn a_paste_is_text_whatever_is_in_it() {
         let text = "/quit\n\ttab\u{1b}[A and \u{1b}[200~ é";
-        let bytes = format!("a\u{1b}[200~/quit\r\n\ttab\u{1b}[A and \u{1b}[200~ é\u{1b}[201~b");
+        let bytes = "a\u{1b}[200~/quit\r\n\ttab\u{1b}[A and \u{1b}[200~ é\u{1b}[201~b";
         let expected = [
             press(Key::Char('a')),
             Heard::Paste(text.into()),

@@ -5,6 +5,8 @@ mod clock;
 mod completion;
 mod composer;
 mod conversations;
+mod entering;
+mod happening;
 mod message;
 mod search;
 mod transfers;
@@ -17,17 +19,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use ratatui::layout::Size;
-use recado_client::history::{Correspondent, Item, Outgoing, Question};
-use recado_client::{Command, Event, LinkState, Receipt, State as MessageState};
-use recado_proto::frame::Person as ProtoPerson;
+use recado_client::history::{Correspondent, Item, Question};
+use recado_client::{Command, LinkState, Receipt};
 use recado_proto::name::NameKeys;
 use recado_proto::text::sanitise_line;
 
 use super::layout::{Areas, Wanted as Room, composer_columns, composer_limit};
-use crate::chat::calculating::{Asked, Calculated};
-use crate::chat::command::{Typed, parse};
-use crate::chat::talk::{Action, Own, Shown};
-use crate::chat::words::{Told, Words};
+use crate::chat::talk::Action;
+use crate::chat::words::Words;
 use crate::wrap;
 
 pub(super) use clock::{Clock, Day, Moment};
@@ -40,8 +39,6 @@ pub(super) use transfers::{Stage, Transfer, Transfers};
 pub(super) use window::Window;
 
 use conversations::MAX_LISTED;
-use message::Key;
-use search::MAX_FOUND;
 use window::{PAGE, Page};
 
 /// How old what is known of the link may be while someone looks; nobody asks where nobody does.
@@ -356,361 +353,6 @@ impl State {
         self.conversations.is_new(at, None, is_grave);
     }
 
-    /// An event. Whether a private message has been shown: if not, it is wished for when it has.
-    pub(super) fn event(&mut self, event: &Event) -> Shown {
-        match event {
-            Event::Private {
-                receipt,
-                from,
-                id,
-                sent_at_ms,
-                text,
-                replayed: _,
-            } => {
-                let key = Key {
-                    id: *id,
-                    from: Some(fold(&from.name)),
-                };
-                let message = Message {
-                    is_global: false,
-                    // All of it is meant for whoever reads it.
-                    is_mention: false,
-                    ..self.came(key, &from.name, text)
-                };
-                let line = Line::new(self.clock.at(*sent_at_ms), Content::Message(message));
-                return self.take_private(&from.name, line, *receipt);
-            }
-            Event::Global { .. } => self.take_global(event),
-            Event::Ready { link, .. } | Event::Link(link) => {
-                self.link = Some(*link);
-                if let Event::Link(_) = event
-                    && let Some(told) = self.words.event(event)
-                {
-                    self.notice(None, &told.text, false);
-                }
-            }
-            Event::LinkReport(report) => {
-                self.link = Some(report.state);
-                let lost = report.probes.saturating_sub(report.answers);
-                // One that is still on its way is not lost; among many it does not count.
-                let is_telling = report.probes >= PROBES;
-                self.loss = is_telling.then(|| lost.saturating_mul(100) / report.probes);
-                if self.link_asked.pop_front() == Some(true) {
-                    self.tell(event);
-                }
-            }
-            Event::Presence { person, online } => self.presence(person, *online),
-            Event::Roster(people) => {
-                let here = people.iter().map(|person| {
-                    let here = Here {
-                        name: person.name.clone(),
-                        shown: sanitise_line(&person.name).into_owned(),
-                    };
-                    (fold(&person.name), here)
-                });
-                self.people = here.collect();
-                if self.asked_who > 0 {
-                    self.asked_who -= 1;
-                    self.tell(event);
-                }
-            }
-            Event::KeyChanged { name, .. } => {
-                if let Some(told) = self.words.event(event) {
-                    self.notice(Some(name), &told.text, true);
-                    self.rings = true;
-                }
-            }
-            Event::Missing { from, .. } | Event::Unreadable { from, .. } => {
-                if let Some(told) = self.words.event(event) {
-                    self.notice(Some(&from.name), &told.text, true);
-                }
-            }
-            Event::Waiting { name, .. } => {
-                if let Some(told) = self.words.event(event) {
-                    self.notice(Some(name), &told.text, false);
-                }
-            }
-            Event::Hole { .. } | Event::LogLost | Event::Blocked(_) => self.tell(event),
-            Event::State { .. } | Event::Measured(_) | Event::Closed { .. } => {}
-        }
-        self.settle();
-        Shown::Now
-    }
-
-    fn tell(&mut self, event: &Event) {
-        if let Some(Told { text, .. }) = self.words.event(event) {
-            self.notice(None, &text, false);
-        }
-    }
-
-    /// A message that came from this person.
-    fn came(&self, key: Key, name: &str, text: &str) -> Message {
-        let lines = Message::said(text);
-        let is_mention = self.is_mentioned(&lines);
-        Message {
-            key,
-            number: None,
-            from: sanitise_line(name).into_owned(),
-            is_own: false,
-            is_global: true,
-            lines,
-            fate: Fate::Came,
-            carried: None,
-            verified: true,
-            is_mention,
-            tag: String::new(),
-            bytes: text.len(),
-        }
-    }
-
-    /// Whether a text has one's own name as a word.
-    fn is_mentioned(&self, lines: &[String]) -> bool {
-        let own = self.own_name.to_lowercase();
-        let is_part = |c: char| c.is_alphanumeric() || c == '_';
-        lines.iter().any(|line| {
-            let line = line.to_lowercase();
-            line.match_indices(&own).any(|(at, _)| {
-                let before = line.get(..at).and_then(|rest| rest.chars().next_back());
-                let after = line
-                    .get(at + own.len()..)
-                    .and_then(|rest| rest.chars().next());
-                !before.is_some_and(is_part) && !after.is_some_and(is_part)
-            })
-        }) && !own.is_empty()
-    }
-
-    fn take_private(&mut self, name: &str, line: Line, receipt: Receipt) -> Shown {
-        let folded = fold(name);
-        if !self.conversations.is_open(Some(&folded)) {
-            self.rings = true;
-            return self.is_new(Some(name), Some(receipt), false);
-        }
-        self.rings |= !self.has_focus;
-        let is_seen = self.window.is_at_end();
-        self.window.push(line);
-        let shown = match is_seen {
-            true => Shown::Now,
-            false => self.is_new(Some(name), Some(receipt), false),
-        };
-        self.settle();
-        shown
-    }
-
-    /// Counts a message that is not looked at.
-    fn is_new(&mut self, name: Option<&str>, receipt: Option<Receipt>, is_mention: bool) -> Shown {
-        let at = self.conversations.place(name);
-        let mut taken: Vec<_> = self
-            .conversations
-            .is_new(at, receipt, is_mention)
-            .into_iter()
-            .collect();
-        taken.extend(std::iter::from_fn(|| self.conversations.poll_dropped()));
-        self.take_all(taken);
-        Shown::Later
-    }
-
-    fn take_global(&mut self, event: &Event) {
-        let Event::Global {
-            from,
-            id,
-            sent_at_ms,
-            text,
-            via,
-            replayed,
-            late,
-            repaired,
-            verified,
-            sequence: _,
-        } = event
-        else {
-            return;
-        };
-        let is_own = *verified && fold(&from.name) == fold(&self.own_name);
-        let key = Key {
-            id: *id,
-            from: (!is_own).then(|| fold(&from.name)),
-        };
-        let came = self.came(key, &from.name, text);
-        let mut message = Message {
-            is_own,
-            is_mention: came.is_mention && !is_own,
-            fate: if is_own { Fate::Stored } else { Fate::Came },
-            carried: Some(Carried {
-                via: *via,
-                late: *late,
-                repaired: *repaired,
-                before: *replayed,
-            }),
-            verified: *verified,
-            ..came
-        };
-        message.retag(self.words);
-        let is_mention = message.is_mention;
-        let is_news = !is_own && !*replayed;
-        if !self.conversations.is_open(None) {
-            if is_news {
-                self.rings |= is_mention;
-                self.is_new(None, None, is_mention);
-            }
-            return;
-        }
-        let line = Line::new(self.clock.at(*sent_at_ms), Content::Message(message));
-        let is_seen = self.window.is_at_end();
-        let is_fresh = self.window.push(line);
-        if is_news && is_fresh {
-            self.rings |= is_mention && !self.has_focus;
-            if !is_seen {
-                self.conversations.is_new(0, None, is_mention);
-            }
-        }
-    }
-
-    fn presence(&mut self, person: &ProtoPerson, is_here: bool) {
-        let folded = fold(&person.name);
-        let shown = sanitise_line(&person.name).into_owned();
-        if is_here {
-            let here = Here {
-                name: person.name.clone(),
-                shown: shown.clone(),
-            };
-            self.people.insert(folded.clone(), here);
-        } else {
-            self.people.remove(&folded);
-        }
-        // Told where it concerns someone: to everyone, and in the conversation with that person.
-        if self.conversations.is_open(None) || self.conversations.is_open(Some(&folded)) {
-            let content = Content::Presence {
-                who: vec![(shown.clone(), is_here)],
-                more: 0,
-            };
-            let line = Line::new(self.clock.at(self.clock.now()), content);
-            self.window.push_presence(line, &shown, is_here);
-        }
-    }
-
-    // One's own messages.
-
-    /// A message was entered.
-    pub(super) fn entered(&mut self, message: &Outgoing) {
-        let line = self.own_line(message, Fate::Entered);
-        let folded = message.to.as_deref().map(fold);
-        let at = self.conversations.place(message.to.as_deref());
-        self.entering.push((folded, line.clone()));
-        if at == self.conversations.open_at() {
-            self.window.push(line);
-            self.to_newest();
-        } else {
-            self.look_at(at);
-        }
-    }
-
-    fn own_line(&self, message: &Outgoing, fate: Fate) -> Line {
-        let lines = Message::said(&message.text);
-        let mut own = Message {
-            key: Key {
-                id: message.id,
-                from: None,
-            },
-            number: None,
-            from: self.me.clone(),
-            is_own: true,
-            is_global: message.to.is_none(),
-            bytes: message.text.len(),
-            lines,
-            fate,
-            carried: None,
-            verified: true,
-            is_mention: false,
-            tag: String::new(),
-        };
-        own.retag(self.words);
-        let content = Content::Message(own);
-        Line::new(self.clock.at(message.sent_at_ms), content)
-    }
-
-    /// What became of a message of one's own.
-    pub(super) fn state(&mut self, own: &Own) {
-        let key = Key {
-            id: own.id,
-            from: None,
-        };
-        self.entering.retain(|(_, line)| {
-            let message = line.message();
-            message.is_none_or(|message| message.key != key)
-        });
-        let words = self.words;
-        let fate = Fate::of(own.state, words);
-        let folded = own.to.as_deref().map(fold);
-        if let Some(message) = self.window.find_mut(&key) {
-            // A global message that came back has been stored, whatever is told later.
-            if message.fate.is_open(message.is_global) {
-                message.fate = fate.clone();
-                message.retag(words);
-            }
-        } else if let (Some(text), true) =
-            (&own.text, self.conversations.is_open(folded.as_deref()))
-        {
-            // Another process entered it.
-            let message = Outgoing {
-                id: own.id,
-                to: own.to.clone(),
-                sent_at_ms: self.clock.now(),
-                text: text.clone(),
-                reference: None,
-            };
-            let line = self.own_line(&message, fate.clone());
-            self.window.push(line);
-        }
-        // Where one looks it stands behind the message.
-        let is_open = self.conversations.is_open(folded.as_deref());
-        if let (MessageState::Failed(_), Fate::Failed(why), false) = (own.state, &fate, is_open) {
-            let told = match &own.to {
-                Some(to) => {
-                    let to = sanitise_line(to);
-                    self.words.text("chat-failed", &[("to", &to), ("why", why)])
-                }
-                None => self.words.text("chat-failed-global", &[("why", why)]),
-            };
-            self.hint(&told, true);
-        }
-    }
-
-    /// The disk is full; these are not written down.
-    pub(super) fn disk_full(&mut self, path: &str, lost: &[Outgoing]) {
-        let mut text = self.words.text("chat-disk-full", &[("path", path)]);
-        if !lost.is_empty() {
-            text.push('\n');
-            text.push_str(
-                &self
-                    .words
-                    .counted("chat-disk-full-lost", lost.len() as u64, &[]),
-            );
-        }
-        self.hint(&text, true);
-        for lost in lost {
-            let key = Key {
-                id: lost.id,
-                from: None,
-            };
-            self.entering
-                .retain(|(_, line)| line.message().is_none_or(|message| message.key != key));
-            let why = self.words.text("tui-not-written-down", &[]);
-            let words = self.words;
-            if let Some(message) = self.window.find_mut(&key) {
-                message.fate = Fate::Failed(why);
-                message.retag(words);
-            }
-        }
-    }
-
-    /// The answer to a calculation.
-    pub(super) fn calculated(&mut self, calculated: &Calculated) {
-        match self.words.calculated(calculated) {
-            Ok(result) => self.notice(None, &result, false),
-            Err(why) => self.hint(&why, true),
-        }
-    }
-
     /// Says something until the next key.
     pub(super) fn hint(&mut self, text: &str, is_grave: bool) {
         let lines = text.lines().map(|line| sanitise_line(line).into_owned());
@@ -826,7 +468,7 @@ impl State {
     pub(super) fn look_at_unread(&mut self) {
         match self.conversations.next_unread() {
             Some(at) => self.look_at(at),
-            None => self.to_newest(),
+            None => self.go_to_newest(),
         }
     }
 
@@ -839,224 +481,18 @@ impl State {
             Scroll::PageDown => self.window.scroll_down(page, columns),
             Scroll::Up => self.window.scroll_up(1, columns, height),
             Scroll::Down => self.window.scroll_down(1, columns),
-            Scroll::Top => self.window.to_top(columns, height),
+            Scroll::Top => self.window.go_to_top(columns, height),
         }
         self.settle();
     }
 
     /// Looks at the newest message.
-    pub(super) fn to_newest(&mut self) {
+    pub(super) fn go_to_newest(&mut self) {
         if self.window.follow() {
             self.settle();
         } else {
             self.look_at(self.conversations.open_at());
         }
-    }
-
-    // What is entered.
-
-    /// What was written is sent, or done.
-    pub(super) fn enter(&mut self) {
-        let text = self.composer.text().to_owned();
-        let typed = parse(self.words.0, &text);
-        if let Road::Ending(_) = self.road {
-            return;
-        }
-        match typed {
-            Typed::Empty => {
-                self.to_newest();
-                return;
-            }
-            Typed::Bare(text) => {
-                let to = self.conversations.open().with.as_ref();
-                let to = to.map(|person| person.name.clone());
-                self.say(to, text);
-            }
-            Typed::Global(text) => self.say(None, text),
-            Typed::Private { to, text } => self.say(Some(to), text),
-            Typed::Towards { to, .. } => self.look_at_person(to.as_deref()),
-            Typed::History(name) => match name {
-                Some(name) if is_everyone(&name) => self.look_at_person(None),
-                Some(name) => self.look_at_person(Some(&name)),
-                None => self.hint_of("tui-hint-history", &[]),
-            },
-            Typed::Who => {
-                self.asked_who += 1;
-                self.act(Action::Command(Command::Who));
-            }
-            Typed::Link => {
-                self.link_asked.push_back(true);
-                self.act(Action::Command(Command::Link));
-            }
-            Typed::Search(words) => self.search(&words),
-            Typed::Block(name) => self.act(Action::ToggleBlock(name)),
-            Typed::Trust(name) => self.act(Action::Command(Command::Trust { name })),
-            Typed::Calc(asked) => self.calculate(asked),
-            Typed::CannotCalc(why) => {
-                self.hint(&why, true);
-                return;
-            }
-            Typed::Help => self.overlay = Overlay::Help(0),
-            Typed::Quit => self.act(Action::Quit),
-            Typed::Incomplete(command) => {
-                let command = sanitise_line(&command).into_owned();
-                self.hint_of("chat-hint-incomplete", &[("command", &command)]);
-                return;
-            }
-            Typed::NotYet(command) => {
-                let command = sanitise_line(&command).into_owned();
-                self.hint_of("chat-hint-not-yet", &[("command", &command)]);
-                return;
-            }
-            Typed::Unknown(command) => {
-                let command = sanitise_line(&command).into_owned();
-                self.hint_of("chat-hint-unknown", &[("command", &command)]);
-                return;
-            }
-        }
-        self.composer.take();
-        self.completion = None;
-    }
-
-    fn say(&mut self, to: Option<String>, text: String) {
-        self.window.forget_new();
-        self.act(Action::Say {
-            to,
-            text,
-            reference: None,
-        });
-    }
-
-    fn calculate(&mut self, asked: Asked) {
-        self.act(Action::Calculate(asked));
-    }
-
-    /// Looks for words.
-    pub(super) fn search(&mut self, words: &str) {
-        self.overlay = Overlay::Search(Search::new(words));
-        self.asked.push_back(Purpose::Search);
-        let question = Question::Words {
-            words: words.to_owned(),
-            limit: MAX_FOUND,
-        };
-        self.act(Action::Ask(question, None));
-    }
-
-    pub(super) fn choose(&mut self, step: isize) {
-        if let Overlay::Search(search) = &mut self.overlay {
-            search.go(step);
-        }
-    }
-
-    /// Looks at the message that was found, where it was said.
-    pub(super) fn go_to_found(&mut self) {
-        let Overlay::Search(search) = &self.overlay else {
-            return;
-        };
-        let Some(found) = search.chosen() else {
-            self.overlay = Overlay::None;
-            return;
-        };
-        let (key, number, with) = (found.key.clone(), found.number, found.with.clone());
-        let at = self.conversations.place(with.as_deref());
-        let (_, receipts) = self.conversations.look_at(at);
-        self.take_all(receipts);
-        self.begin_window();
-        self.window.marked = Some(key);
-        let place = recado_client::history::Place::Number(number.saturating_add(1));
-        let question = Question::Page {
-            conversation: self.conversations.open().conversation(),
-            edge: recado_client::history::Edge::Before(place),
-            limit: PAGE,
-        };
-        self.ask_page(Page::UpTo, question);
-        self.overlay = Overlay::None;
-    }
-
-    /// A text could not be sent: it is there to be changed.
-    pub(super) fn refused(&mut self, why: &str) {
-        self.hint(why, true);
-        if self.composer.is_empty() {
-            self.composer.older();
-        }
-    }
-
-    /// Completes what is being written; again and again, with the next that fits.
-    pub(super) fn complete(&mut self, step: isize) {
-        if let Some(mut completion) = self.completion.take() {
-            let count = isize::try_from(completion.offered.len()).unwrap_or(isize::MAX);
-            let at = match completion.chosen {
-                Some(at) => isize::try_from(at).unwrap_or(0).saturating_add(step),
-                None if step < 0 => -1,
-                None => 0,
-            };
-            let at = usize::try_from(at.rem_euclid(count.max(1))).unwrap_or(0);
-            if let Some(offered) = completion.offered.get(at) {
-                self.composer.replace(completion.from, offered);
-            }
-            completion.chosen = Some(at);
-            self.completion = Some(completion);
-            return;
-        }
-        let cursor = self.composer.cursor();
-        let before = self.composer.text().get(..cursor).unwrap_or_default();
-        match completion::wanted(self.words.0, before, &self.names()) {
-            completion::Wanted::Offered(completion) => self.offer(completion),
-            completion::Wanted::Path { from, begun } => {
-                self.wishes.push_back(Wish::Paths(begun));
-                self.path_from = Some(from);
-            }
-            completion::Wanted::Nothing => {}
-        }
-    }
-
-    /// Paths that begin like what is being written.
-    pub(super) fn take_paths(&mut self, begun: &str, offered: Vec<String>) {
-        let Some(from) = self.path_from.take() else {
-            return;
-        };
-        let cursor = self.composer.cursor();
-        let still = self.composer.text().get(from..cursor);
-        if still == Some(begun) && !offered.is_empty() {
-            self.offer(Completion {
-                from,
-                offered,
-                chosen: None,
-            });
-        }
-    }
-
-    fn offer(&mut self, completion: Completion) {
-        if let [only] = &completion.offered[..] {
-            self.composer.replace(completion.from, only);
-            return;
-        }
-        // As far as all agree.
-        let common = common_beginning(&completion.offered);
-        let cursor = self.composer.cursor();
-        if common.len() > cursor.saturating_sub(completion.from) {
-            self.composer.replace(completion.from, common);
-        }
-        self.completion = Some(completion);
-    }
-
-    /// Those who can be named: who is here, and who was written with.
-    fn names(&self) -> Vec<String> {
-        let mut names: BTreeMap<String, String> = self
-            .people
-            .iter()
-            .map(|(folded, here)| (folded.clone(), here.name.clone()))
-            .collect();
-        for person in self
-            .conversations
-            .entries()
-            .iter()
-            .filter_map(|it| it.with.as_ref())
-        {
-            names.insert(person.folded.clone(), person.name.clone());
-        }
-        names.remove(&fold(&self.own_name));
-        names.into_values().collect()
     }
 
     /// Someone is at the keyboard: what is known of the link is brought up to date now and then.
@@ -1117,23 +553,4 @@ pub(super) enum Scroll {
     Up,
     Down,
     Top,
-}
-
-fn is_everyone(name: &str) -> bool {
-    recado_proto::name::RESERVED.contains(&name.to_lowercase().as_str())
-}
-
-fn common_beginning(texts: &[String]) -> &str {
-    let Some(first) = texts.first() else {
-        return "";
-    };
-    let common = texts.iter().fold(first.len(), |length, text| {
-        let same = first.bytes().zip(text.bytes()).take_while(|(a, b)| a == b);
-        length.min(same.count())
-    });
-    let mut end = common;
-    while !first.is_char_boundary(end) {
-        end -= 1;
-    }
-    first.get(..end).unwrap_or_default()
 }

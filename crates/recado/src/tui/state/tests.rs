@@ -1,10 +1,12 @@
 //! What a full screen does when things happen: stories of Alice, who sits before it.
 
-use recado_client::history::{Edge, PastMessage, Place, Standing};
-use recado_client::{CommandError, LinkReport, LinkState, Via};
+use recado_client::history::{Edge, Outgoing, PastMessage, Place, Standing};
+use recado_client::{CommandError, Event, LinkReport, LinkState, State as MessageState, Via};
+use recado_proto::frame::Person as ProtoPerson;
 use recado_proto::id::{MessageId, RemoteKey, StoreId};
 
 use super::*;
+use crate::chat::talk::{Own, Shown};
 use crate::i18n::Language;
 use crate::tui::input::handle;
 use crate::tui::keys::{Heard, Key, Press};

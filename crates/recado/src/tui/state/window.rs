@@ -471,7 +471,7 @@ impl Window {
     }
 
     /// Looks at the oldest that is held.
-    pub(super) fn to_top(&mut self, columns: Columns, height: usize) {
+    pub(super) fn go_to_top(&mut self, columns: Columns, height: usize) {
         self.scroll_up(usize::MAX / 4, columns, height);
     }
 }
