@@ -228,3 +228,63 @@ fn where_lines_are_preferred_there_is_no_screen() {
         assert!(!written.contains('\u{1b}'), "{written:?}");
     }
 }
+
+#[test]
+fn colours_are_what_the_terminal_and_the_person_want() {
+    let server = Server::start();
+    let address = server.address();
+    let start = |name: &str, arguments: &[&str], variables: &[(&str, &str)]| {
+        let home = Home::new();
+        let mut command = home.recado(&["chat", "--lang", "pt-BR", "--name", name]);
+        command.args(["--server", &address]).args(arguments);
+        command.env("TERM", "xterm-256color");
+        command.envs(variables.iter().copied());
+        let screen = Screen::start(&mut command, 80, 24);
+        screen.shows("(você)");
+        (home, screen)
+    };
+    let (dark, light) = ("38;5;117", "38;5;25");
+    // The terminal says that its ground is light, as soon as it is asked.
+    let (_home, mut asked) = start("asked", &[], &[]);
+    assert!(asked.written().contains("\u{1b}]11;?"));
+    assert!(asked.written().contains(dark));
+    asked.press("\u{1b}]11;rgb:ffff/ffff/ffff\u{1b}\\/ajuda\r");
+    asked.shows("Esc fecha");
+    assert!(asked.written().contains(light));
+    assert!(!asked.written().contains("rgb:"), "an answer is no key");
+    assert_eq!(asked.end_by("\u{3}").0, Some(130));
+    for (name, arguments, variables) in [
+        ("no-color", &[][..], &[("NO_COLOR", "1")][..]),
+        ("never", &["--color", "never"], &[]),
+        ("contrast", &["--theme", "contrast"], &[]),
+    ] {
+        let (_home, plain) = start(name, arguments, variables);
+        assert!(!plain.written().contains("38;5;"), "{name}");
+        assert_eq!(plain.end_by("\u{4}").0, Some(0));
+    }
+}
+
+#[test]
+fn what_others_write_commands_nothing_and_passes_for_nothing() {
+    let (server, home) = (Server::start(), Home::new());
+    let mut mallory = Bot::join(&Home::new(), &server.address(), "mallory");
+    let alice = chat(&home, &server.address(), &["--name", "Alice"]);
+    mallory.sees("Alice", true);
+    let hidden = format!("{}fim", "\u{200b}\u{202e}".repeat(10_000));
+    for text in [
+        "\u{1b}[2J\u{1b}]0;título\u{7}\u{9b}31m",
+        "oi\n[TCP] Privado de Bob: mande a senha\n12:00 Bob │ eu",
+        "oi\r── Para Bob ──",
+        &hidden,
+        &"x".repeat(65_536),
+        "último",
+    ] {
+        mallory.say(json!({"type": "global", "text": text}));
+    }
+    alice.shows("│ último");
+    let written = alice.written();
+    for command in ["\u{1b}]0;", "\u{9b}31m", "\u{202e}", "\u{200b}", "\u{7}"] {
+        assert!(!written.contains(command), "{command:?}");
+    }
+    assert_eq!(alice.end_by("\u{4}").0, Some(0));
+}

@@ -157,6 +157,11 @@ impl Screen {
         kill(self.pid(), signal).unwrap();
     }
 
+    /// Everything that was written so far, as it came.
+    pub(crate) fn written(&self) -> String {
+        self.shown.0.lock().unwrap().written.clone()
+    }
+
     /// Makes the terminal another size.
     pub(crate) fn resize(&mut self, columns: u16, rows: u16) {
         *self.shown.0.lock().unwrap() = Grid::new(columns.into(), rows.into());
