@@ -293,6 +293,7 @@ tui-trust-explanation =
     Another one: do not trust it. Someone may be in between, and could read along.
 tui-trust-no = Do not trust
 tui-trust-yes = Trust and remember
+tui-trust-keys = ← → choose · Enter confirms
 tui-name-title = Your name
 tui-name-explanation = By this name others will know you on { $server }. It is yours from then on.
 tui-opening = opening …

@@ -293,6 +293,7 @@ tui-trust-explanation =
     Se forem diferentes, não confie. Pode haver alguém no meio, que leria tudo.
 tui-trust-no = Não confiar
 tui-trust-yes = Confiar e lembrar
+tui-trust-keys = ← → escolhe · Enter confirma
 tui-name-title = Seu nome
 tui-name-explanation = Com este nome as outras pessoas verão você em { $server }. Ele passa a ser seu.
 tui-opening = abrindo …

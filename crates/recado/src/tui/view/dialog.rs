@@ -45,6 +45,10 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, dialog: &Dialog, words: Words) -> Op
                 let role = if is_chosen { Role::Chosen } else { Role::Text };
                 x += canvas.text(area, x, last, &text, role) + 2;
             }
+            let keys = words.text("tui-trust-keys", &[]);
+            if usize::from(area.width) > usize::from(x) + wrap::width(&keys) {
+                canvas.put_right(area, last, &keys, canvas.theme.style(Role::Faint));
+            }
             None
         }
         Dialog::Name { typed, .. } => {

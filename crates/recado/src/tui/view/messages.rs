@@ -185,9 +185,10 @@ fn message_rows(
                 rows.push(std::mem::take(&mut row));
             }
             row.piece(bar_at + 1, "│", faint);
+            // Spaces at its end are nothing to be seen, underlined or turned round.
             let text = line.get(range).unwrap_or_default();
             last = wrap::width(text);
-            row.piece(text_at, text, text_style);
+            row.piece(text_at, text.trim_end(), text_style);
         }
     }
     if !message.tag.is_empty() {
