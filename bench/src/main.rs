@@ -25,6 +25,7 @@ mod packages;
 mod page;
 mod process;
 mod recado_binary;
+mod start;
 mod workspace;
 
 use std::process::ExitCode;
@@ -55,6 +56,8 @@ enum Benchmark {
     MailReference(mail::reference::Options),
     /// Processor time per HTTPS request and per handshake, beside nginx with a constant, FastAPI and Python
     Https(https::Options),
+    /// The client: how soon it is there, what an idle full screen costs, keys while 10,000 messages come
+    Start(start::Options),
     /// The bare sender that others are compared with
     #[command(hide = true)]
     FanoutReference(fanout::reference::Options),
@@ -90,6 +93,7 @@ fn run(benchmark: Benchmark) -> Result<()> {
             Benchmark::E2e(options) => e2e::run(options),
             Benchmark::MailReference(options) => mail::reference::run(options).await,
             Benchmark::Https(options) => https::run(options).await,
+            Benchmark::Start(options) => start::run(options).await,
             Benchmark::FanoutReference(options) => fanout::reference::run(&options),
             Benchmark::EchoServer(options) => echo_server::run(options).await,
         }
@@ -126,7 +130,8 @@ mod tests {
                 Benchmark::Fanout(_),
                 Benchmark::Mail(_),
                 Benchmark::E2e(_),
-                Benchmark::Https(_)
+                Benchmark::Https(_),
+                Benchmark::Start(_)
             ]
         ));
     }

@@ -38,14 +38,14 @@ const PACKAGES: [SystemPackage; 13] = [
         why: "networks that lose datagrams",
     },
     SystemPackage {
-        what: "unshare, nsenter and setpriv",
+        what: "unshare, nsenter, setpriv and setsid",
         package: "util-linux",
         is_here: || {
-            ["unshare", "nsenter", "setpriv"]
+            ["unshare", "nsenter", "setpriv", "setsid"]
                 .iter()
                 .all(|tool| runs(tool, &["--version"]))
         },
-        why: "networks of the tests' own, and rights given up",
+        why: "networks and terminals of the tests' own, and rights given up",
     },
     SystemPackage {
         what: "strace",

@@ -1,9 +1,4 @@
-//! recado's client library: where a server is, whether it is trusted, who one is there, and sessions with it.
-//! It prints nothing and asks nobody: it returns errors, notices and events, and whoever uses it finds
-//! the words.
-//!
-//! A chat goes through [`trust::decide`], [`identity::Identity::open`] and [`session::Session::open`], in this
-//! order; a calculation through [`trust::decide`] and [`https::HttpsClient`].
+#![doc = include_str!("../README.md")]
 
 pub mod address;
 pub mod connect;
@@ -15,6 +10,9 @@ pub mod identity;
 pub mod names;
 pub mod session;
 pub mod trust;
+
+/// What client and server share: names and their rules, ids and keys, the frames of the wire, and the sanitiser of texts.
+pub use recado_proto as proto;
 
 pub use recado_engine::{
     Command, CommandError, Event, Failure, LinkMeasurement, LinkReport, LinkState, PackageFault,

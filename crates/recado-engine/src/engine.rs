@@ -382,6 +382,7 @@ impl Engine {
             via,
             replayed,
             late: arrival.late,
+            repaired: arrival.repaired,
             verified,
         });
         if own {

@@ -233,6 +233,8 @@ pub enum Event {
         replayed: bool,
         /// Whether one with a higher number had come before.
         late: bool,
+        /// Whether it was missing, and asked for.
+        repaired: bool,
         /// Whether it carries the signature of the key that is remembered for the sender's name.
         verified: bool,
     },

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 use recado_client::address::ServerAddress;
@@ -41,16 +41,29 @@ impl Cli {
         if let (Command::Chat(chat), Some((_, given))) = (&mut cli.command, matches.subcommand()) {
             let is_typed = |id| given.value_source(id) == Some(ValueSource::CommandLine);
             match (is_typed("server"), is_typed("ticket")) {
-                (true, true) => {
-                    let text = "TICKET and --server both name a server; leave one of them out\n";
-                    return Err(clap::Error::raw(ErrorKind::ArgumentConflict, text));
-                }
+                (true, true) => return Err(conflict("--server", "TICKET")),
                 (true, false) => chat.ticket = None,
                 (false, _) => {}
+            }
+            // What a person likes best is no reason for a program not to get what it asks for.
+            match (is_typed("plain"), is_typed("json")) {
+                (true, true) => return Err(conflict("--plain", "--json")),
+                (true, false) => chat.json = false,
+                (false, true) => chat.plain = false,
+                (false, false) => chat.plain &= !chat.json,
             }
         }
         Ok(cli)
     }
+}
+
+/// Two arguments that exclude each other.
+fn conflict(one: &str, other: &str) -> clap::Error {
+    let mut error = clap::Error::new(ErrorKind::ArgumentConflict);
+    let argument = |name: &str| ContextValue::String(name.to_owned());
+    error.insert(ContextKind::InvalidArg, argument(one));
+    error.insert(ContextKind::PriorArg, argument(other));
+    error
 }
 
 /// What every command takes.
@@ -199,7 +212,7 @@ pub(crate) struct Chat {
     pub(crate) ticket: Option<String>,
     #[arg(long, env = "RECADO_NAME", value_name = "NAME")]
     pub(crate) name: Option<String>,
-    #[arg(long, env = "RECADO_PLAIN", conflicts_with = "json", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
+    #[arg(long, env = "RECADO_PLAIN", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
     pub(crate) plain: bool,
     #[arg(long, env = "RECADO_JSON", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
     pub(crate) json: bool,
@@ -207,6 +220,24 @@ pub(crate) struct Chat {
     pub(crate) ack: Ack,
     #[arg(long, env = "RECADO_HISTORY", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
     pub(crate) history: bool,
+    #[arg(
+        long,
+        env = "RECADO_THEME",
+        value_name = "THEME",
+        default_value = "auto"
+    )]
+    pub(crate) theme: Theme,
+}
+
+/// How the full screen is coloured.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Theme {
+    /// As the terminal says what its background is.
+    Auto,
+    Dark,
+    Light,
+    /// Nothing faint, and nothing told by colour alone.
+    Contrast,
 }
 
 /// When an incoming private message counts as received.
@@ -499,6 +530,7 @@ fn localise_one(command: clap::Command, prefix: &str, language: Language) -> cla
         .collect();
     let usage = text("help-heading-usage");
     let mut command = command
+        .subcommand_value_name(text("value-command"))
         .about(text(prefix))
         .subcommand_help_heading(text("help-heading-commands"))
         .help_template(format!(
@@ -515,7 +547,25 @@ fn localise_one(command: clap::Command, prefix: &str, language: Language) -> cla
             } else {
                 &options
             };
-            argument.help(text(&id)).help_heading(heading.clone())
+            let help = format!("{}{}", text(&id), specifics(language, &argument));
+            let names = argument.get_value_names().unwrap_or_default();
+            let names: Vec<_> = names
+                .iter()
+                .map(|name| value_name(language, name))
+                .collect();
+            let takes_values = argument.get_action().takes_values();
+            // The parser's own words for these have no translation.
+            let argument = argument
+                .help(help)
+                .help_heading(heading.clone())
+                .hide_env(true);
+            match takes_values {
+                true => argument
+                    .value_names(names)
+                    .hide_default_value(true)
+                    .hide_possible_values(true),
+                false => argument,
+            }
         })
         .arg(
             Arg::new("help")
@@ -536,6 +586,51 @@ fn localise_one(command: clap::Command, prefix: &str, language: Language) -> cla
         });
     }
     command
+}
+
+/// What an argument is unless said, what it may be, and which variable says it.
+pub(crate) fn specifics(language: Language, argument: &Arg) -> String {
+    let mut text = String::new();
+    let mut add = |id: &str, value: &str| {
+        text.push(' ');
+        text.push_str(&language.text(id, &[("value", value)]));
+    };
+    if argument.get_action().takes_values() {
+        let defaults = argument.get_default_values().iter();
+        let defaults: Vec<_> = defaults.map(|value| value.to_string_lossy()).collect();
+        if !defaults.is_empty() {
+            add("usage-default", &defaults.join(", "));
+        }
+        let possible = argument.get_possible_values();
+        let possible: Vec<_> = possible.iter().map(|value| value.get_name()).collect();
+        if !possible.is_empty() {
+            add("usage-values", &possible.join(", "));
+        }
+    }
+    if let Some(variable) = argument.get_env() {
+        add("usage-variable", &variable.to_string_lossy());
+    }
+    text
+}
+
+/// What stands for a value, word by word, in the language's words where it has them.
+fn value_name(language: Language, name: &str) -> String {
+    let mut translated = String::new();
+    let mut rest = name;
+    while let Some(first) = rest.chars().next() {
+        let is_word = |c: char| c.is_ascii_uppercase();
+        let end = rest
+            .find(|c| is_word(c) != is_word(first))
+            .unwrap_or(rest.len());
+        let (part, after) = rest.split_at(end);
+        let id = format!("value-{}", part.to_ascii_lowercase());
+        match is_word(first) && language.has(&id) {
+            true => translated.push_str(&language.text(&id, &[])),
+            false => translated.push_str(part),
+        }
+        rest = after;
+    }
+    translated
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use etcetera::BaseStrategy;
 use recado_client::address::ServerAddress;
 use recado_client::home::Home;
 use recado_client::trust::{
-    Authorities, FirstUse, Given, Notice, Question, TrustStore, Trusted, decide,
+    Authorities, FirstUse, Given, Notice, Question, TrustError, TrustStore, Trusted, decide,
 };
 use recado_proto::ticket::TicketSecret;
 
@@ -122,12 +122,21 @@ impl Context {
 
     /// Whether stderr gets colour.
     pub(crate) fn color_on_stderr(&self) -> bool {
+        self.has_color(std::io::stderr().is_terminal())
+    }
+
+    /// Whether stdout gets colour.
+    pub(crate) fn color_on_stdout(&self) -> bool {
+        self.has_color(std::io::stdout().is_terminal())
+    }
+
+    fn has_color(&self, is_terminal: bool) -> bool {
         match self.common.color {
             Color::Always => true,
             Color::Never => false,
             Color::Auto => {
                 let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-                !no_color && std::io::stderr().is_terminal()
+                !no_color && is_terminal
             }
         }
     }
@@ -190,27 +199,46 @@ impl Context {
         } else {
             FirstUse::Refuse
         };
-        let decided = decide(&store, &address, self.given(), first_use).await;
+        let decided = self.decide(&store, &address, self.given(), first_use).await;
         let trusted = decided.map_err(|error| {
             self.complain(&wording::trust(self.language, &error));
             Exit::from_code(error.exit_code())
         })?;
-        for notice in &trusted.notices {
-            let text = wording::trust_notice(self.language, notice, &trusted);
-            // A clock that is wrong is said also to those who want quiet.
-            match notice {
-                Notice::Dates(_) => terminal::tell(&text),
-                Notice::LoopbackAccepted { .. }
-                | Notice::NewAccepted { .. }
-                | Notice::Vouched { .. } => self.notice(&text),
-            }
-        }
-        if let Ok(used) = ServerAddress::new(&trusted.host, Some(trusted.port))
-            && let Err(error) = store.set_last_used(&used)
-        {
-            self.notice(&wording::store(self.language, &error));
+        for text in self.trust_notices(&trusted) {
+            terminal::tell(&text);
         }
         Ok(trusted)
+    }
+
+    /// Decides, and remembers the server as the last one used. Says nothing.
+    pub(crate) async fn decide(
+        &self,
+        store: &TrustStore,
+        address: &ServerAddress,
+        given: Given,
+        first_use: FirstUse,
+    ) -> Result<Trusted, TrustError> {
+        let trusted = decide(store, address, given, first_use).await?;
+        if let Ok(used) = ServerAddress::new(&trusted.host, Some(trusted.port)) {
+            // Without it the server is named the next time.
+            let _ = store.set_last_used(&used);
+        }
+        Ok(trusted)
+    }
+
+    /// What a person should be told about a server that is trusted.
+    pub(crate) fn trust_notices(&self, trusted: &Trusted) -> Vec<String> {
+        let is_told = |notice: &&Notice| match notice {
+            // A clock that is wrong is said also to those who want quiet.
+            Notice::Dates(_) => true,
+            Notice::LoopbackAccepted { .. }
+            | Notice::NewAccepted { .. }
+            | Notice::Vouched { .. } => !self.common.quiet,
+        };
+        let notices = trusted.notices.iter().filter(is_told);
+        notices
+            .map(|notice| wording::trust_notice(self.language, notice, trusted))
+            .collect()
     }
 }
 

@@ -3,6 +3,7 @@
 mod admin;
 mod argv;
 mod calc;
+mod calculator;
 mod chat;
 mod cli;
 mod context;
@@ -19,12 +20,15 @@ mod send;
 mod serve;
 mod terminal;
 mod trust;
+mod tty;
+mod tui;
+mod usage;
 mod wording;
+mod wrap;
 
 use std::process::ExitCode;
 
 use clap::CommandFactory;
-use clap::error::ErrorKind;
 
 use cli::{Cli, Command};
 use context::{Context, Exit};
@@ -45,11 +49,9 @@ fn main() -> ExitCode {
     let cli = match cli {
         Ok(cli) => cli,
         Err(error) => {
-            // What was asked for goes to stdout and is no error.
-            let _ = error.print();
-            return match error.kind() {
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
-                _ => Exit::WrongUse.into(),
+            return match usage::tell(language, &command, &error) {
+                true => ExitCode::SUCCESS,
+                false => Exit::WrongUse.into(),
             };
         }
     };

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::time::SystemTime;
 
 use recado_client::CommandError;
+use recado_client::address::AddressError;
 use recado_client::history::HistoryError;
 use recado_client::home::HomeError;
 use recado_client::identity::IdentityError;
@@ -116,6 +117,32 @@ pub(crate) fn trust(language: Language, error: &TrustError) -> String {
             ],
         ),
         TrustError::Tls(error) => language.text("trust-tls", &[("cause", &error.to_string())]),
+    }
+}
+
+/// Why a text is not a server's address.
+pub(crate) fn address(language: Language, error: &AddressError) -> String {
+    match error {
+        AddressError::Empty => language.text("address-empty", &[]),
+        AddressError::HostCharacter { character } => {
+            let character = format!("{character:?}");
+            language.text("address-character", &[("character", &character)])
+        }
+        AddressError::HostTooLong { .. } => language.text("address-too-long", &[]),
+        AddressError::Ipv6 { text } => {
+            language.text("address-ipv6", &[("text", &sanitise_line(text))])
+        }
+        AddressError::Port { text } => {
+            language.text("address-port", &[("text", &sanitise_line(text))])
+        }
+        AddressError::Scheme { scheme } => {
+            language.text("address-scheme", &[("scheme", &sanitise_line(scheme))])
+        }
+        AddressError::MissingFingerprint | AddressError::Fingerprint(_) => {
+            language.text("address-fingerprint", &[])
+        }
+        AddressError::Secret => language.text("address-secret", &[]),
+        AddressError::TooManyParts => language.text("address-parts", &[]),
     }
 }
 

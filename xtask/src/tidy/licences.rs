@@ -27,7 +27,10 @@ const EXCEPTIONS: [&str; 1] = ["LLVM-exception"];
 ///
 /// MPL-2.0 binds the files it covers: used unmodified, as here, they ask for nothing more. CDLA-Permissive-2.0 is for
 /// data, here Mozilla's list of roots, and asks that its text goes with it; on Linux and macOS the list is not built in.
-const ALLOWED_FOR: [(&str, &str); 2] = [
+/// BSL-1.0 asks for nothing of a program; these two are built on Windows only.
+const ALLOWED_FOR: [(&str, &str); 4] = [
+    ("BSL-1.0", "clipboard-win"),
+    ("BSL-1.0", "error-code"),
     ("MPL-2.0", "hpke-rs"),
     ("CDLA-Permissive-2.0", "webpki-root-certs"),
 ];

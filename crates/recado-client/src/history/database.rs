@@ -25,7 +25,7 @@ pub(super) const MIGRATIONS: &[&str] =
     &[include_str!("schema.sql"), include_str!("encryption.sql")];
 
 /// How long one process waits for another's transaction: hundreds of commits of a slow disk.
-const BUSY_TIME: Duration = Duration::from_secs(10);
+pub(super) const BUSY_TIME: Duration = Duration::from_secs(10);
 
 /// Rows changed before the log is moved into the database: some MiB of log.
 const CHECKPOINT_ROWS: u64 = 4096;
@@ -39,9 +39,9 @@ const CHECKPOINT_TIME: Duration = Duration::from_secs(10);
 pub struct Database {
     connection: Connection,
     path: PathBuf,
-    /// Rows that had been changed when the log was last moved.
-    moved: u64,
-    /// When that was.
+    /// Rows that had been changed when the log was last emptied; nothing if it has never been.
+    moved: Option<u64>,
+    /// When that was last tried.
     moved_at: Instant,
     /// Taken away when everything else is closed.
     mark: OpenMark,
@@ -64,7 +64,7 @@ impl Database {
         let mut database = Self {
             connection,
             path,
-            moved: 0,
+            moved: None,
             moved_at: Instant::now(),
             mark,
         };
@@ -148,7 +148,7 @@ impl Database {
             .map_err(failed)?;
         transaction.commit().map_err(failed)?;
         // What a process that was killed left in the log.
-        self.move_log()
+        self.empty_log().map(drop)
     }
 
     /// All of this in one transaction, which is on the disk when this returns; or nothing of it.
@@ -187,13 +187,22 @@ impl Database {
         })
     }
 
-    /// Moves the log into the database and empties it, once it has grown, or some time after it was written.
+    /// Empties the log, once it has grown, or some time after it was written.
     pub(super) fn checkpoint(&mut self) -> Result<(), HistoryError> {
-        let changed = self.connection.total_changes().saturating_sub(self.moved);
-        let is_old = changed > 0 && self.moved_at.elapsed() >= CHECKPOINT_TIME;
-        match changed >= CHECKPOINT_ROWS || is_old {
-            true => self.move_log(),
-            false => Ok(()),
+        let is_old = self.moved_at.elapsed() >= CHECKPOINT_TIME;
+        match self.changed() {
+            0 => Ok(()),
+            changed if changed >= CHECKPOINT_ROWS || is_old => self.empty_log().map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    /// Rows that were changed since the log was last empty.
+    fn changed(&self) -> u64 {
+        let changed = self.connection.total_changes();
+        match self.moved {
+            Some(moved) => changed.saturating_sub(moved),
+            None => changed.max(1),
         }
     }
 
@@ -203,24 +212,35 @@ impl Database {
         self.moved_at -= CHECKPOINT_TIME;
     }
 
-    fn move_log(&mut self) -> Result<(), HistoryError> {
-        self.moved = self.connection.total_changes();
+    /// Moves the log into the database, and empties it. False if it is not empty: another process reads at this moment,
+    /// or there is no room. That is not waited for: there is another time, and no acknowledgement rests on it.
+    pub(super) fn empty_log(&mut self) -> Result<bool, HistoryError> {
+        if self.changed() == 0 {
+            return Ok(true);
+        }
+        let changed = self.connection.total_changes();
         self.moved_at = Instant::now();
-        // Another process that reads at this moment is not waited for: there is another time.
         let path = self.path.clone();
         let failed = |error| classify(&path, error);
         self.connection
             .busy_timeout(Duration::ZERO)
             .map_err(failed)?;
+        // The first column says whether someone was in the way.
         let pragma = "PRAGMA wal_checkpoint(TRUNCATE)";
-        let moved = self.read(|connection| connection.query_row(pragma, [], |_| Ok(())));
+        let done = self.connection.query_row(pragma, [], |row| row.get(0));
         self.connection.busy_timeout(BUSY_TIME).map_err(failed)?;
-        match moved {
-            // It can be moved later: nothing rests on that.
-            Err(HistoryError::Full { .. }) => Ok(()),
-            Err(HistoryError::Failed { source, .. }) if is_busy(&source) => Ok(()),
-            moved => moved,
+        let was_busy: bool = match done.map_err(failed) {
+            Err(HistoryError::Full { .. }) => true,
+            Err(HistoryError::Failed { source, .. }) if is_busy(&source) => true,
+            done => {
+                self.note_failure(&done);
+                done?
+            }
+        };
+        if !was_busy {
+            self.moved = Some(changed);
         }
+        Ok(!was_busy)
     }
 
     /// Reads.
@@ -285,6 +305,13 @@ impl Database {
             }
             Ok(taken_back)
         })
+    }
+
+    /// The file that every commit is written to first.
+    pub(super) fn log(&self) -> PathBuf {
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
+        log.into()
     }
 
     /// Changes whenever another connection has committed something.

@@ -10,15 +10,21 @@ use recado_proto::id::{MessageId, RemoteKey, StoreId};
 use rusqlite::Transaction;
 use tokio::sync::oneshot;
 
+use super::database::BUSY_TIME;
 use super::outbox::FILE;
 use super::{
-    Database, Entered, Fed, HistoryError, Item, Outgoing, OutgoingNote, Question, Record, Untaken,
-    Verification, outbox, past, people, writes,
+    Correspondent, Database, Entered, Fed, HistoryError, Item, Outgoing, OutgoingNote, Question,
+    Record, Untaken, Verification, outbox, past, people, watch, writes,
 };
 use crate::e2e::{Secrecy, Vault, draw_id, now_ms};
 
-/// How often it looks for what other processes entered; and how long a [`Record`] waits for company at most.
+/// How often it looks for what other processes entered, while anyone writes; and how long a [`Record`] waits for company
+/// at most.
 const LOOK_TIME: Duration = Duration::from_millis(100);
+
+/// How long it goes on looking after the last write: what is being written may be committed only then. As long as a
+/// process waits for another's transaction.
+const LIVELY_TIME: Duration = BUSY_TIME;
 
 /// Jobs of one commit at most. What is queued beyond them waits for the next.
 const BATCH: usize = 4096;
@@ -37,6 +43,8 @@ enum Job {
     },
     Restart(StoreId),
     Read(Box<Reading>),
+    /// The database is being written to, here or by another process.
+    Look,
     Close,
 }
 
@@ -65,7 +73,14 @@ pub(crate) struct Done {
 /// The identity's database, kept by a thread.
 pub(crate) struct Keeper {
     jobs: Sender<Job>,
-    thread: JoinHandle<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Keeper {
+    /// The thread holds a way to itself, and would not end by itself.
+    fn drop(&mut self) {
+        self.submit(Job::Close);
+    }
 }
 
 impl Keeper {
@@ -75,11 +90,23 @@ impl Keeper {
         vault: Vault,
         tell: impl Fn(Done) + Send + 'static,
     ) -> Result<Self, HistoryError> {
+        Self::start_with(database, vault, LIVELY_TIME, tell)
+    }
+
+    /// The same, looking for so long after the last write.
+    pub(super) fn start_with(
+        database: Database,
+        vault: Vault,
+        lively_time: Duration,
+        tell: impl Fn(Done) + Send + 'static,
+    ) -> Result<Self, HistoryError> {
         let (jobs, queue) = channel();
+        let own = jobs.clone();
         let thread = thread::Builder::new()
             .name("history".to_owned())
-            .spawn(move || keep(database, &vault, &queue, tell))
+            .spawn(move || keep(database, &vault, &queue, &own, lively_time, tell))
             .map_err(|_| HistoryError::Thread)?;
+        let thread = Some(thread);
         Ok(Self { jobs, thread })
     }
 
@@ -142,10 +169,10 @@ impl Keeper {
     }
 
     /// Commits what is queued, and closes the database.
-    pub(crate) fn close(self) {
+    pub(crate) fn close(mut self) {
         self.submit(Job::Close);
         // A panic of the thread has been told by itself.
-        let _ = self.thread.join();
+        let _ = self.thread.take().map(JoinHandle::join);
     }
 
     /// A thread that has ended has said why.
@@ -168,6 +195,17 @@ impl History {
     pub async fn ask(&self, question: Question) -> Result<Vec<Item>, HistoryError> {
         self.read(move |database, _| {
             database.read(|connection| past::answer(connection, &question))
+        })
+        .await
+    }
+
+    /// Those with whom there were private messages, the latest first; at most so many.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub async fn correspondents(&self, limit: usize) -> Result<Vec<Correspondent>, HistoryError> {
+        self.read(move |database, _| {
+            database.read(|connection| past::correspondents(connection, limit))
         })
         .await
     }
@@ -232,18 +270,36 @@ impl fmt::Debug for History {
     }
 }
 
-fn keep(mut database: Database, vault: &Vault, queue: &Receiver<Job>, tell: impl Fn(Done)) {
+fn keep(
+    mut database: Database,
+    vault: &Vault,
+    queue: &Receiver<Job>,
+    own: &Sender<Job>,
+    lively_time: Duration,
+    tell: impl Fn(Done),
+) {
     let mut batch = Vec::new();
     let mut seen = database.version().ok();
     let mut looked = Instant::now();
+    let mut lively = Some(Instant::now());
     let mut is_open = true;
     while is_open {
-        match queue.recv_timeout(LOOK_TIME.saturating_sub(looked.elapsed())) {
+        // Nobody writes, and whoever does is noticed: there is nothing to look at.
+        let is_quiet = lively.is_none() && batch.is_empty();
+        let received = match is_quiet {
+            true => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            false => queue.recv_timeout(LOOK_TIME.saturating_sub(looked.elapsed())),
+        };
+        match received {
             Ok(job) => batch.push(job),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => is_open = false,
         }
         batch.extend(queue.try_iter().take(BATCH.saturating_sub(batch.len())));
+        if batch.iter().any(|job| matches!(job, Job::Look)) {
+            lively = Some(Instant::now());
+            batch.retain(|job| !matches!(job, Job::Look));
+        }
         is_open &= !batch.iter().any(|job| matches!(job, Job::Close));
         let is_time = looked.elapsed() >= LOOK_TIME;
         let is_awaited = batch.iter().any(|job| !matches!(job, Job::Record(_)));
@@ -254,6 +310,22 @@ fn keep(mut database: Database, vault: &Vault, queue: &Receiver<Job>, tell: impl
             looked = Instant::now();
             if let Err(error) = database.checkpoint() {
                 tell(failed(&[], error));
+            }
+            if lively.is_some_and(|since| since.elapsed() >= lively_time) {
+                lively = Some(Instant::now());
+                match database.empty_log() {
+                    // Before the look, so that what is written after it is noticed.
+                    Ok(true) => {
+                        let own = own.clone();
+                        let look = move || drop(own.send(Job::Look));
+                        if watch::next_write(&database.log(), Box::new(look)) {
+                            lively = None;
+                        }
+                    }
+                    // Another process reads: what was used is still in the log, and has to go.
+                    Ok(false) => {}
+                    Err(error) => tell(failed(&[], error)),
+                }
             }
             let version = database.version().ok();
             let others = version != seen;
@@ -270,7 +342,7 @@ fn keep(mut database: Database, vault: &Vault, queue: &Receiver<Job>, tell: impl
 
 /// Writes first, all in one transaction; then reads.
 fn do_batch(database: &mut Database, vault: &Vault, batch: &mut Vec<Job>, tell: &impl Fn(Done)) {
-    let is_write = |job: &Job| !matches!(job, Job::Read(_) | Job::Close);
+    let is_write = |job: &Job| !matches!(job, Job::Read(_) | Job::Look | Job::Close);
     if batch.iter().any(is_write) {
         let written = database.seal(vault, |transaction, secrecy| {
             write(transaction, secrecy, batch)
@@ -318,7 +390,7 @@ fn write(
                 done.fed = Some(outbox::feed(transaction, *after, *limit)?);
             }
             Job::Restart(store) => outbox::restart(transaction, secrecy, *store)?,
-            Job::Read(_) | Job::Close => {}
+            Job::Read(_) | Job::Look | Job::Close => {}
         }
     }
     Ok(done)
@@ -335,7 +407,7 @@ fn failed(batch: &[Job], error: HistoryError) -> Done {
             Job::Enter(message) => done.entered.push(message.clone()),
             Job::Record(_) => done.recorded += 1,
             Job::Commit(_) | Job::Feed { .. } | Job::Restart(_) => done.is_engine_lost = true,
-            Job::EnterNote(_) | Job::Compared(_) | Job::Read(_) | Job::Close => {}
+            Job::EnterNote(_) | Job::Compared(_) | Job::Read(_) | Job::Look | Job::Close => {}
         }
     }
     done

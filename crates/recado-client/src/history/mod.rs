@@ -13,6 +13,7 @@ mod people;
 mod received;
 #[cfg(test)]
 pub(crate) mod tests;
+mod watch;
 #[cfg(feature = "workbench")]
 pub mod workbench;
 mod writes;
@@ -200,6 +201,15 @@ pub enum Question {
         /// At most so many.
         limit: usize,
     },
+    /// The messages next to a place, for whoever pages through the past.
+    Page {
+        /// In which conversation.
+        conversation: Conversation,
+        /// Next to what, and on which side.
+        edge: Edge,
+        /// At most so many.
+        limit: usize,
+    },
     /// The latest messages that have all these words, in any order and with or without accents.
     Words {
         /// As typed.
@@ -220,6 +230,34 @@ pub enum Conversation {
     With(String),
 }
 
+/// Which side of a place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Edge {
+    /// The last ones before it.
+    Before(Place),
+    /// The first ones after it.
+    After(Place),
+}
+
+/// A place among the messages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// The [number](PastMessage::number) of a message.
+    Number(u64),
+    /// A message by its id, for whoever saw it come and does not know its number. Where it is not written down, the
+    /// end.
+    Message(MessageId),
+}
+
+/// Someone with whom there were private messages.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Correspondent {
+    /// The name as the latest message has it.
+    pub name: String,
+    /// When the latest message was sent, by its sender's clock, in milliseconds since 1970.
+    pub latest_at_ms: i64,
+}
+
 /// A message of the past, or a gap.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Item {
@@ -237,6 +275,8 @@ pub enum Item {
 /// A message of the past.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PastMessage {
+    /// Its place: numbers go up in the order in which messages were written down.
+    pub number: u64,
     /// Its id.
     pub id: MessageId,
     /// Its sender's name; `None` is oneself.

@@ -1,66 +1,109 @@
 //! Questions about the past.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::database::standing;
 use super::outbox::{Blob, column, number};
-use super::{Conversation, Item, PastMessage, Question, fold};
+use super::{Conversation, Correspondent, Edge, Item, PastMessage, Place, Question, fold};
 
 /// Messages that one question gets at most: a few MiB of ordinary ones.
 const MAX_ITEMS: usize = 1000;
 
 const COLUMNS: &str =
     "m.id, m.came, m.peer, m.name, m.sent_at_ms, m.text, m.state, m.code, m.reference, m.log,
-     m.sequence, m.verified";
+     m.sequence, m.verified, m.number";
 
 /// A message, and its place in the order of the server, if it has one.
-type Placed = (Option<(i64, i64)>, Item);
+type Placed = (Option<(i64, i64)>, PastMessage);
 
 /// Answers a question, the oldest first.
 pub(super) fn answer(connection: &Connection, question: &Question) -> rusqlite::Result<Vec<Item>> {
-    let latest = |filter: &str, peer: Option<String>, limit: usize| {
-        let query = format!(
-            "SELECT {COLUMNS} FROM message m WHERE m.kind = 0 AND {filter} ORDER BY m.number DESC LIMIT ?2"
-        );
-        select(connection, &query, peer, limit)
-    };
-    let found = match question {
+    match question {
         Question::Latest {
             conversation,
             limit,
-        } => match conversation {
-            Conversation::Any => latest("?1 IS NULL", None, *limit)?,
-            Conversation::Everyone => latest("m.peer IS ?1", None, *limit)?,
-            Conversation::With(name) => latest("m.peer = ?1", Some(fold(name)), *limit)?,
-        },
+        } => {
+            let found = page(connection, conversation, None, *limit)?;
+            with_holes(connection, in_server_order(found))
+        }
+        Question::Page {
+            conversation,
+            edge,
+            limit,
+        } => {
+            let found = page(connection, conversation, Some(*edge), *limit)?;
+            with_holes(connection, in_server_order(found))
+        }
         Question::Words { words, limit } => {
             let Some(pattern) = pattern(words) else {
                 return Ok(Vec::new());
             };
             let query = format!(
                 "SELECT {COLUMNS} FROM message_words w JOIN message m ON m.number = w.rowid
-                 WHERE w.text MATCH ?1 ORDER BY w.rowid DESC LIMIT ?2"
+                 WHERE w.text MATCH ?1 AND ?2 IS NOT NULL ORDER BY w.rowid DESC LIMIT ?3"
             );
-            let found = select(connection, &query, Some(pattern), *limit)?;
-            return Ok(found.into_iter().map(|(_, item)| item).collect());
+            let mut found = select(connection, &query, Some(pattern), 0, *limit)?;
+            found.reverse();
+            let message = |(_, message)| Item::Message(message);
+            Ok(found.into_iter().map(message).collect())
         }
+    }
+}
+
+/// The messages of a conversation next to an edge; without one, the latest. The oldest first.
+fn page(
+    connection: &Connection,
+    conversation: &Conversation,
+    edge: Option<Edge>,
+    limit: usize,
+) -> rusqlite::Result<Vec<Placed>> {
+    let (filter, peer) = match conversation {
+        Conversation::Any => ("?1 IS NULL", None),
+        Conversation::Everyone => ("m.peer IS ?1", None),
+        Conversation::With(name) => ("m.peer = ?1", Some(fold(name))),
     };
-    with_holes(connection, in_server_order(found))
+    let (side, order, place) = match edge {
+        None => ("<=", "DESC", i64::MAX),
+        Some(Edge::Before(place)) => ("<", "DESC", number_of(connection, place)?),
+        Some(Edge::After(place)) => (">", "ASC", number_of(connection, place)?),
+    };
+    let query = format!(
+        "SELECT {COLUMNS} FROM message m
+         WHERE m.kind = 0 AND {filter} AND m.number {side} ?2
+         ORDER BY m.number {order} LIMIT ?3"
+    );
+    let mut found = select(connection, &query, peer, place, limit)?;
+    if order == "DESC" {
+        found.reverse();
+    }
+    Ok(found)
+}
+
+/// The number of a message. Ids are random: one that stands twice was chosen so, and gets the later place.
+fn number_of(connection: &Connection, place: Place) -> rusqlite::Result<i64> {
+    match place {
+        Place::Number(number) => Ok(column(number)),
+        Place::Message(id) => {
+            let number: Option<i64> = connection
+                .prepare_cached("SELECT max(number) FROM message WHERE id = ?1")?
+                .query_row([id.as_bytes()], |row| row.get(0))?;
+            Ok(number.unwrap_or(i64::MAX))
+        }
+    }
 }
 
 fn select(
     connection: &Connection,
     query: &str,
     argument: Option<String>,
+    place: i64,
     limit: usize,
 ) -> rusqlite::Result<Vec<Placed>> {
     let limit = column(limit.min(MAX_ITEMS) as u64);
-    let mut found: Vec<Placed> = connection
+    connection
         .prepare_cached(query)?
-        .query_map(params![argument, limit], past_message)?
-        .collect::<rusqlite::Result<_>>()?;
-    found.reverse();
-    Ok(found)
+        .query_map(params![argument, place, limit], past_message)?
+        .collect()
 }
 
 fn past_message(row: &Row<'_>) -> rusqlite::Result<Placed> {
@@ -71,6 +114,7 @@ fn past_message(row: &Row<'_>) -> rusqlite::Result<Placed> {
     let log: Option<i64> = row.get(9)?;
     let sequence: Option<i64> = row.get(10)?;
     let message = PastMessage {
+        number: number(row.get(12)?),
         id,
         to: (!came && !is_global).then(|| name.clone()),
         from: came.then_some(name),
@@ -83,7 +127,7 @@ fn past_message(row: &Row<'_>) -> rusqlite::Result<Placed> {
         sequence: sequence.map(number),
         verified: row.get(11)?,
     };
-    Ok((log.zip(sequence), Item::Message(message)))
+    Ok((log.zip(sequence), message))
 }
 
 /// Messages to everyone stand where they were written down; among themselves, in the order of the server.
@@ -100,16 +144,28 @@ fn in_server_order(found: Vec<Placed>) -> Vec<Placed> {
     ordered.into_iter().map(|(_, item)| item).collect()
 }
 
-/// Puts what was lost between the messages to everyone where it is missing.
+/// Puts what was lost between the messages to everyone where it is missing. What was lost stands behind the message
+/// before it, so that pages that follow each other have every gap once.
 fn with_holes(connection: &Connection, found: Vec<Placed>) -> rusqlite::Result<Vec<Item>> {
+    let last = found.iter().map(|(_, message)| message.number).max();
     let Some((log, sequence)) = found.iter().find_map(|(place, _)| *place) else {
-        return Ok(found.into_iter().map(|(_, item)| item).collect());
+        let item = |(_, message)| Item::Message(message);
+        return Ok(found.into_iter().map(item).collect());
     };
+    let behind: Option<(i64, i64)> = connection
+        .prepare_cached(
+            "SELECT log, sequence FROM message
+             WHERE peer IS NULL AND log IS NOT NULL AND number > ?1 ORDER BY number LIMIT 1",
+        )?
+        .query_row([last.map(column)], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let (end_log, end) = behind.unwrap_or((i64::MAX, i64::MAX));
     let holes: Vec<((i64, i64), Item)> = connection
         .prepare_cached(
-            "SELECT log, first, last FROM hole WHERE (log, first) > (?1, ?2) ORDER BY log, first",
+            "SELECT log, first, last FROM hole
+             WHERE (log, first) > (?1, ?2) AND (log, first) < (?3, ?4) ORDER BY log, first",
         )?
-        .query_map([log, sequence], |row| {
+        .query_map([log, sequence, end_log, end], |row| {
             let (log, first, last) = (row.get(0)?, row.get(1)?, row.get(2)?);
             let hole = Item::Hole {
                 first: number(first),
@@ -120,15 +176,44 @@ fn with_holes(connection: &Connection, found: Vec<Placed>) -> rusqlite::Result<V
         .collect::<rusqlite::Result<_>>()?;
     let mut holes = holes.into_iter().peekable();
     let mut items = Vec::with_capacity(found.len());
-    for (place, item) in found {
+    for (place, message) in found {
         while let Some((_, hole)) = holes.next_if(|(at, _)| place.is_some_and(|place| *at < place))
         {
             items.push(hole);
         }
-        items.push(item);
+        items.push(Item::Message(message));
     }
     items.extend(holes.map(|(_, hole)| hole));
     Ok(items)
+}
+
+/// Those with whom there were private messages, the latest first. Hops from name to name in the index, so that the
+/// number of messages does not matter.
+pub(super) fn correspondents(
+    connection: &Connection,
+    limit: usize,
+) -> rusqlite::Result<Vec<Correspondent>> {
+    let limit = column(limit.min(MAX_ITEMS) as u64);
+    connection
+        .prepare_cached(
+            "WITH RECURSIVE name (folded) AS (
+                 SELECT min(peer) FROM message WHERE peer IS NOT NULL
+                 UNION ALL
+                 SELECT (SELECT min(peer) FROM message WHERE peer > folded) FROM name
+                 WHERE folded IS NOT NULL
+             )
+             SELECT m.name, m.sent_at_ms FROM name JOIN message m
+             ON m.number = (SELECT number FROM message
+                            WHERE peer = folded AND kind = 0 ORDER BY number DESC LIMIT 1)
+             ORDER BY m.number DESC LIMIT ?1",
+        )?
+        .query_map([limit], |row| {
+            Ok(Correspondent {
+                name: row.get(0)?,
+                latest_at_ms: row.get(1)?,
+            })
+        })?
+        .collect()
 }
 
 /// The words, each quoted, so that none of them is an operator. `None` if there are none.

@@ -128,6 +128,23 @@ impl Bob {
         self.ask(&Question::Words { words, limit: 10 })
     }
 
+    fn page(&self, edge: Option<Edge>, limit: usize) -> Vec<Item> {
+        let conversation = Conversation::Everyone;
+        let question = match edge {
+            Some(edge) => Question::Page {
+                conversation,
+                edge,
+                limit,
+            },
+            None => Question::Latest {
+                conversation,
+                limit,
+            },
+        };
+        let answer = |connection: &_| past::answer(connection, &question);
+        self.client.database.read(answer).unwrap()
+    }
+
     fn latest(&self, conversation: Conversation) -> Vec<String> {
         self.ask(&Question::Latest {
             conversation,
@@ -565,6 +582,86 @@ fn messages_to_everyone_stand_in_the_servers_order_with_their_holes() {
 }
 
 #[test]
+fn the_past_is_paged_in_both_directions_with_every_gap_once() {
+    let mut bob = Bob::new();
+    for sequence in (1..=9).chain(20..=29) {
+        bob.record(global(
+            sequence,
+            sequence.into(),
+            &sequence.to_string(),
+            false,
+        ));
+        // Other conversations lie between.
+        bob.receive(sequence.into(), id(sequence + 100), "psiu");
+    }
+    let (log, first, last) = (LOG, 10, 19);
+    bob.record(Record::Hole { log, first, last });
+    let whole = bob.page(None, 100);
+    assert_eq!(whole.len(), 20);
+    let (mut back, mut edge) = (Vec::new(), None);
+    loop {
+        let page = bob.page(edge, 4);
+        let Some(first) = page.iter().find_map(number) else {
+            break;
+        };
+        edge = Some(Edge::Before(Place::Number(first)));
+        back.splice(..0, page);
+    }
+    assert_eq!(back, whole);
+    let (mut forth, mut edge) = (Vec::new(), Edge::After(Place::Number(0)));
+    loop {
+        let page = bob.page(Some(edge), 3);
+        let Some(last) = page.iter().rev().find_map(number) else {
+            break;
+        };
+        edge = Edge::After(Place::Number(last));
+        forth.extend(page);
+    }
+    assert_eq!(forth, whole);
+    let page = bob.page(Some(Edge::Before(Place::Message(id(3)))), 10);
+    assert_eq!(page, whole[..2]);
+    let page = bob.page(Some(Edge::Before(Place::Message(id(99)))), 1);
+    assert_eq!(page, whole[19..], "one that is not known stands at the end");
+}
+
+fn number(item: &Item) -> Option<u64> {
+    match item {
+        Item::Message(message) => Some(message.number),
+        Item::Hole { .. } => None,
+    }
+}
+
+#[test]
+fn correspondents_are_those_of_private_messages_the_latest_first() {
+    let mut bob = Bob::new();
+    let named = |bob: &Bob, limit| {
+        let found = bob.client.database.read(|c| past::correspondents(c, limit));
+        let names = found.unwrap().into_iter().map(|found| found.name);
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(named(&bob, 10), [""; 0]);
+    bob.record(global(1, 1, "todos", false));
+    bob.enter(2, Some("carol"));
+    bob.receive(1, id(3), "psiu");
+    // Notes are none.
+    let note = OutgoingNote {
+        id: id(6),
+        to: "Eve".to_owned(),
+        sent_at_ms: 0,
+        note: vec![1],
+        reference: None,
+    };
+    bob.client
+        .database
+        .write(|transaction| outbox::enter_note(transaction, outbox::FILE, &note))
+        .unwrap();
+    bob.enter(4, Some("Carol"));
+    bob.enter(5, Some("Dave"));
+    assert_eq!(named(&bob, 10), ["Dave", "Carol", "Alice"]);
+    assert_eq!(named(&bob, 2), ["Dave", "Carol"]);
+}
+
+#[test]
 fn words_are_found_with_and_without_accents_and_none_is_an_operator() {
     let mut bob = Bob::new();
     for (number, said) in [
@@ -666,6 +763,30 @@ fn the_keeper_notices_what_another_process_enters() {
     assert!(told.recv().unwrap().others);
     keeper.close();
     assert!(told.recv().is_err());
+}
+
+#[test]
+fn a_keeper_that_has_nothing_to_do_stands_still_and_notices_all_the_same() {
+    let mut bob = Bob::new();
+    let (sender, told) = mpsc::channel();
+    let folder = bob.client.folder.path().to_owned();
+    let database = Database::open(&folder).unwrap();
+    let lively = std::time::Duration::from_millis(300);
+    let keeper = Keeper::start_with(database, bob.client.vault(), lively, move |done| {
+        drop(sender.send(done));
+    })
+    .unwrap();
+    for number in 1..=3 {
+        bob.enter(number, Some("Alice"));
+        assert!(told.recv().unwrap().others);
+        keeper.feed(u64::from(number) - 1, 10);
+        let fed = told.recv().unwrap().fed.unwrap();
+        assert_eq!(fed.private.len(), 1, "{number}");
+        // Long enough that it stands still.
+        std::thread::sleep(3 * lively);
+    }
+    drop(keeper);
+    assert!(told.recv().is_err(), "it ends when nobody keeps it");
 }
 
 #[test]

@@ -266,7 +266,8 @@ fn without_datagrams_ready_comes_after_a_second_and_probing_goes_on() {
     story.roster();
     story.wait(Duration::from_millis(999));
     assert_eq!(story.events(), []);
-    assert!((9..=11).contains(&story.datagrams.len()));
+    // Ten, and three of the first moments.
+    assert!((12..=14).contains(&story.datagrams.len()));
     story.wait(Duration::from_millis(1));
     assert_eq!(story.events(), [ready(false, None)]);
     story.datagrams.clear();

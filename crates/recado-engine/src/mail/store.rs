@@ -262,6 +262,9 @@ pub enum PackageFault {
 }
 
 impl PackageFault {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Malformed, Self::OtherKey, Self::Lifetime];
+
     /// The machine word, as programs see it.
     pub fn code(self) -> &'static str {
         match self {

@@ -7,10 +7,10 @@ use recado_proto::limits::MAX_TEXT;
 use tokio::sync::mpsc;
 
 /// The longest line that is taken: the longest text, escaped at worst as JSON's `\uXXXX`, and the command.
-const MAX_LINE: usize = 6 * MAX_TEXT + 1024;
+pub(super) const MAX_LINE: usize = 6 * MAX_TEXT + 1024;
 
 /// Lines that may wait: a pipe is then simply not read further.
-const QUEUE: usize = 64;
+pub(super) const QUEUE: usize = 64;
 
 /// What was entered.
 #[derive(PartialEq, Eq, Debug)]

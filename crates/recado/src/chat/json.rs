@@ -1,26 +1,32 @@
 //! JSON lines, for programs: an object a line in and out, as `docs/bots.md` describes.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 
 use recado_client::history::{
     Conversation, Item, Outgoing, PastMessage, Question, Standing, Verification,
 };
+use recado_client::https::Method;
 use recado_client::session::{Comparison, SessionError, VerifyError};
 use recado_client::trust::Trusted;
 use recado_client::{Command, CommandError, Event, LinkState, State, Via};
 use recado_proto::frame::{ClosingCode, Person};
 use recado_proto::id::MessageId;
 use recado_proto::limits::MAX_TEXT;
-use recado_proto::name::NameKeys;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::input::Fault;
-use super::talk::{Action, Face, Own, SCREEN};
+use super::calculating::{Asked, Calculated, SayTo};
+use super::input::{Fault, Input};
+use super::marks::Marks;
+use super::paper::Paper;
+use super::talk::{Action, Face, Own, SCREEN, Shown};
+use crate::calculator::{Answer, Calculation};
 use crate::context::Context;
-use crate::{terminal, wording};
+use crate::wording;
 
 /// The version of this interface, in `ready`.
 const API: u32 = 1;
@@ -28,17 +34,17 @@ const API: u32 = 1;
 /// The face for programs.
 pub(super) struct JsonFace<'a> {
     context: &'a Context,
+    paper: Paper,
     /// One's own name.
     name: String,
     /// The references of requests that are not answered yet, in order.
-    asked: Asked,
-    /// Who is verified, case-mapped.
-    verified: BTreeSet<String>,
+    asked: References,
+    marks: Marks,
 }
 
 /// The references of requests, by what answers them.
 #[derive(Default)]
-struct Asked {
+struct References {
     who: VecDeque<Option<Value>>,
     link: VecDeque<Option<Value>>,
     block: VecDeque<Option<Value>>,
@@ -50,8 +56,17 @@ struct Asked {
 /// What is wrong with a request: a code and a message.
 type Wrong = (&'static str, String);
 
-/// A request's members.
-struct Members<'a>(&'a Map<String, Value>);
+/// A request's members, and the line they stand in.
+struct Members<'a>(&'a Map<String, Value>, &'a str);
+
+/// The numbers of a calculation as they were written: a [`Value`] keeps some sixteen digits of a number.
+#[derive(Deserialize)]
+struct Numbers<'a> {
+    #[serde(borrow, default)]
+    x: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    y: Option<&'a RawValue>,
+}
 
 impl Members<'_> {
     fn string(&self, member: &str) -> Result<String, Wrong> {
@@ -70,6 +85,28 @@ impl Members<'_> {
                 .as_u64()
                 .and_then(|limit| usize::try_from(limit).ok())
                 .ok_or_else(|| ("wrong_member", "limit is not a whole number".to_owned())),
+        }
+    }
+
+    /// The operands: numbers, whose digits are kept as they were written, or strings.
+    fn operands(&self) -> Result<(String, String), Wrong> {
+        let wrong = |why| ("wrong_member", why);
+        let written: Numbers<'_> =
+            serde_json::from_str(self.1).map_err(|error| wrong(error.to_string()))?;
+        let of = |member: &str, written: Option<&RawValue>| match (self.0.get(member), written) {
+            (Some(Value::Number(_)), Some(written)) => Ok(written.get().to_owned()),
+            (Some(Value::String(text)), _) => Ok(text.clone()),
+            (Some(_), _) => Err(wrong(format!("{member} is neither a number nor a string"))),
+            (None, _) => Err(("missing_member", format!("{member} is missing"))),
+        };
+        Ok((of("x", written.x)?, of("y", written.y)?))
+    }
+
+    fn precision(&self) -> Result<Option<String>, Wrong> {
+        match self.0.get("precision") {
+            None => Ok(None),
+            Some(Value::Number(number)) => Ok(Some(number.to_string())),
+            Some(_) => Err(("wrong_member", "precision is not a number".to_owned())),
         }
     }
 
@@ -96,13 +133,12 @@ impl Members<'_> {
     /// What was compared with someone, if anything.
     fn comparison(&self) -> Result<Option<Comparison>, Wrong> {
         match (self.0.get("same"), self.0.get("code")) {
+            // Digits say more than a word.
+            (None | Some(Value::Bool(_)), Some(_)) => {
+                Ok(Some(Comparison::Heard(self.string("code")?)))
+            }
             (None | Some(Value::Bool(false)), None) => Ok(None),
             (Some(Value::Bool(true)), None) => Ok(Some(Comparison::Same)),
-            (None, Some(_)) => Ok(Some(Comparison::Heard(self.string("code")?))),
-            (Some(Value::Bool(_)), Some(_)) => Err((
-                "wrong_member",
-                "same and code say the same thing".to_owned(),
-            )),
             (Some(_), _) => Err(("wrong_member", "same is neither true nor false".to_owned())),
         }
     }
@@ -115,18 +151,19 @@ impl Members<'_> {
 }
 
 impl<'a> JsonFace<'a> {
-    pub(super) fn new(context: &'a Context) -> Self {
+    pub(super) fn new(context: &'a Context, paper: Paper) -> Self {
         Self {
             context,
+            paper,
             name: String::new(),
-            asked: Asked::default(),
-            verified: BTreeSet::new(),
+            asked: References::default(),
+            marks: Marks::default(),
         }
     }
 
     /// What is said of someone, with the mark of who is verified. No member is no mark.
     fn marked(&self, mut object: Value, name: &str) -> Value {
-        if self.verified.contains(&NameKeys::of(name).folded) {
+        if self.marks.has(name) {
             object["verified"] = true.into();
         }
         object
@@ -135,10 +172,9 @@ impl<'a> JsonFace<'a> {
     /// What a request asks for; or what is wrong with it.
     fn understand(
         &mut self,
-        request: &Map<String, Value>,
+        members: &Members<'_>,
         reference: Option<Value>,
     ) -> Result<Action, Wrong> {
-        let members = Members(request);
         let kept = reference.as_ref().map(Value::to_string);
         match members.string("type")?.as_str() {
             "private" => Ok(Action::Say {
@@ -190,6 +226,25 @@ impl<'a> JsonFace<'a> {
                 self.asked.verify.push((name.clone(), reference));
                 Ok(Action::Verify(name, comparison))
             }
+            "calc" => {
+                let (x, y) = members.operands()?;
+                Ok(Action::Calculate(Asked {
+                    calculation: Calculation {
+                        method: Method::POST,
+                        operation: members.string("operation")?,
+                        x,
+                        y,
+                        precision: members.precision()?,
+                    },
+                    say_to: SayTo::Nobody,
+                    reference: kept,
+                }))
+            }
+            // Of this interface; this version does not do them yet.
+            kind @ ("file" | "accept" | "decline" | "cancel") => Err((
+                "unsupported",
+                format!("this version of recado does not do {kind:?} yet"),
+            )),
             "ack" => Ok(Action::Acknowledge(members.id()?, kept)),
             "quit" => Ok(Action::Quit),
             kind => Err((
@@ -199,14 +254,30 @@ impl<'a> JsonFace<'a> {
         }
     }
 
-    fn error(code: &str, message: &str, reference: Option<Value>) -> io::Result<()> {
-        say(
+    /// Writes an object as a line, with the reference that it answers.
+    fn say(&self, mut object: Value, reference: Option<Value>) -> io::Result<()> {
+        if let Some(reference) = reference {
+            object["ref"] = reference;
+        }
+        self.paper.say(&object.to_string())
+    }
+
+    fn error(&self, code: &str, message: &str, reference: Option<Value>) -> io::Result<()> {
+        self.say(
             json!({ "type": "error", "code": code, "message": message }),
             reference,
         )
     }
 
-    fn command_error(error: CommandError, reference: Option<Value>) -> io::Result<()> {
+    fn bad_line(&self, fault: Fault) -> io::Result<Action> {
+        match fault {
+            Fault::TooLong => self.error("line_too_long", "the line is too long", None)?,
+            Fault::NotText => self.error("not_utf8", "the line is not UTF-8", None)?,
+        }
+        Ok(Action::Nothing)
+    }
+
+    fn command_error(&self, error: CommandError, reference: Option<Value>) -> io::Result<()> {
         let (code, message) = match error {
             CommandError::Empty => ("empty", "there is nothing in it".to_owned()),
             CommandError::TooLong(length) => {
@@ -220,7 +291,135 @@ impl<'a> JsonFace<'a> {
                 "this name has no other key that could be trusted".to_owned(),
             ),
         };
-        Self::error(code, &message, reference)
+        self.error(code, &message, reference)
+    }
+
+    fn tell(&mut self, event: &Event) -> io::Result<()> {
+        match event {
+            Event::Private {
+                from,
+                id,
+                sent_at_ms,
+                text,
+                replayed,
+                ..
+            } => {
+                let object = json!({
+                    "type": "private",
+                    "from": from.name,
+                    "text": text,
+                    "id": id.to_string(),
+                    "sent_at": moment(*sent_at_ms),
+                    "replayed": replayed,
+                });
+                self.say(self.marked(object, &from.name), None)
+            }
+            Event::Missing { from, count } => self.say(
+                json!({ "type": "missing", "from": from.name, "count": count }),
+                None,
+            ),
+            Event::Waiting { name, why } => self.say(
+                json!({ "type": "waiting", "name": name, "code": why.code() }),
+                None,
+            ),
+            Event::KeyChanged { name, old, new } => self.say(
+                json!({
+                    "type": "key_changed",
+                    "name": name,
+                    "old": old.to_string(),
+                    "new": new.to_string(),
+                }),
+                None,
+            ),
+            Event::Blocked(answer) => {
+                let reference = self.asked.block.pop_front().flatten();
+                if answer.done {
+                    let (name, blocked) = (&answer.name, answer.blocked);
+                    let object = json!({ "type": "block", "name": name, "blocked": blocked });
+                    return self.say(object, reference);
+                }
+                self.error("not_blocked", "nobody has that name", reference)
+            }
+            Event::LogLost => self.say(json!({ "type": "log_lost" }), None),
+            Event::Global {
+                from,
+                id,
+                sequence,
+                sent_at_ms,
+                text,
+                via,
+                replayed,
+                late,
+                repaired,
+                verified,
+            } => {
+                let mut object = json!({
+                    "type": "global",
+                    "from": from.name,
+                    "text": text,
+                    "id": id.to_string(),
+                    "seq": sequence,
+                    "sent_at": moment(*sent_at_ms),
+                    "via": match via {
+                        Via::Udp => "udp",
+                        Via::Tcp => "tcp",
+                    },
+                    "replayed": replayed,
+                    "verified": verified,
+                });
+                if *late {
+                    object["late"] = true.into();
+                }
+                if *repaired {
+                    object["repaired"] = true.into();
+                }
+                self.say(object, None)
+            }
+            Event::Presence { person, online } => {
+                let object = json!({ "type": "presence", "name": person.name, "online": online });
+                self.say(self.marked(object, &person.name), None)
+            }
+            Event::Roster(people) => {
+                let reference = self.asked.who.pop_front().flatten();
+                self.say(self.roster(people), reference)
+            }
+            Event::Hole { first, last } => self.say(hole(*first, *last), None),
+            Event::Link(state) => self.say(link(state), None),
+            Event::LinkReport(report) => {
+                let mut object = link(&report.state);
+                object["probes"] = report.probes.into();
+                object["answers"] = report.answers.into();
+                object["by_datagram"] = report.by_datagram.into();
+                object["by_frame"] = report.by_frame.into();
+                object["repaired"] = report.repaired.into();
+                object["late"] = report.late.into();
+                object["rejected"] = report.rejected.into();
+                let reference = self.asked.link.pop_front().flatten();
+                self.say(object, reference)
+            }
+            Event::Unreadable { from, id } => self.say(
+                json!({ "type": "unreadable", "from": from.name, "id": id.to_string() }),
+                None,
+            ),
+            Event::Resealed { name, count } => self.say(
+                json!({ "type": "resealed", "name": name, "count": count }),
+                None,
+            ),
+            Event::PackageRefused { name, fault } => self.say(
+                json!({ "type": "waiting", "name": name, "code": "bad_keys", "fault": fault.code() }),
+                None,
+            ),
+            // Told by other ways, or never asked for.
+            Event::Ready { .. }
+            | Event::State { .. }
+            | Event::Note { .. }
+            | Event::NoteState { .. }
+            | Event::Confirmed { .. }
+            | Event::Met { .. }
+            | Event::Trusted { .. }
+            | Event::Measured(_)
+            | Event::Closed { .. } => Ok(()),
+        }
     }
 
     fn roster(&self, people: &[Person]) -> Value {
@@ -270,9 +469,11 @@ fn given_back(kept: Option<&str>) -> Option<Value> {
 }
 
 impl Face for JsonFace<'_> {
+    type Input = Input;
+
     fn ready(&mut self, name: &str, trusted: &Trusted) -> io::Result<()> {
         name.clone_into(&mut self.name);
-        say(
+        self.say(
             json!({
                 "type": "ready",
                 "api": API,
@@ -297,49 +498,46 @@ impl Face for JsonFace<'_> {
         };
         let mut object = json!({ "type": "error", "code": code, "message": detail });
         object["retry"] = true.into();
-        say(object, None)?;
+        self.say(object, None)?;
         // Of these the server has kept none.
         for reference in std::mem::take(&mut self.asked.block) {
-            Self::command_error(CommandError::Away, reference)?;
+            self.command_error(CommandError::Away, reference)?;
         }
         Ok(())
     }
 
-    fn line(&mut self, line: &str) -> io::Result<Action> {
+    fn input(&mut self, input: Input) -> io::Result<Action> {
+        let line = match input {
+            Input::Line(line) => line,
+            Input::Fault(fault) => return self.bad_line(fault),
+        };
         if line.trim().is_empty() {
             return Ok(Action::Nothing);
         }
-        let request = match serde_json::from_str::<Value>(line) {
+        let request = match serde_json::from_str::<Value>(&line) {
             Ok(Value::Object(request)) => request,
             Ok(_) => {
-                Self::error("bad_json", "a request is a JSON object", None)?;
+                self.error("bad_json", "a request is a JSON object", None)?;
                 return Ok(Action::Nothing);
             }
             Err(error) => {
-                Self::error("bad_json", &error.to_string(), None)?;
+                self.error("bad_json", &error.to_string(), None)?;
                 return Ok(Action::Nothing);
             }
         };
         // Whatever else is wrong with it, an answer carries its reference.
         let reference = request.get("ref").cloned();
-        match self.understand(&request, reference.clone()) {
+        match self.understand(&Members(&request, &line), reference.clone()) {
             Ok(action) => Ok(action),
             Err((code, message)) => {
-                Self::error(code, &message, reference)?;
+                self.error(code, &message, reference)?;
                 Ok(Action::Nothing)
             }
         }
     }
 
-    fn bad_line(&mut self, fault: Fault) -> io::Result<()> {
-        match fault {
-            Fault::TooLong => Self::error("line_too_long", "the line is too long", None),
-            Fault::NotText => Self::error("not_utf8", "the line is not UTF-8", None),
-        }
-    }
-
     fn refused(&mut self, error: CommandError, reference: Option<String>) -> io::Result<()> {
-        Self::command_error(error, given_back(reference.as_deref()))
+        self.command_error(error, given_back(reference.as_deref()))
     }
 
     fn answer(&mut self, command: &Command, result: Result<(), CommandError>) -> io::Result<()> {
@@ -355,136 +553,17 @@ impl Face for JsonFace<'_> {
         };
         let reference = asked.pop_front().flatten();
         match (command, result) {
-            (_, Err(error)) => Self::command_error(error, reference),
+            (_, Err(error)) => self.command_error(error, reference),
             (Command::Trust { name }, Ok(())) => {
-                say(json!({ "type": "trust", "name": name }), reference)
+                self.say(json!({ "type": "trust", "name": name }), reference)
             }
             (_, Ok(())) => Ok(()),
         }
     }
 
-    fn event(&mut self, event: &Event) -> io::Result<()> {
-        match event {
-            Event::Private {
-                from,
-                id,
-                sent_at_ms,
-                text,
-                replayed,
-                ..
-            } => {
-                let object = json!({
-                "type": "private",
-                "from": from.name,
-                "text": text,
-                "id": id.to_string(),
-                "sent_at": moment(*sent_at_ms),
-                "replayed": replayed,
-                });
-                say(self.marked(object, &from.name), None)
-            }
-            Event::Missing { from, count } => say(
-                json!({ "type": "missing", "from": from.name, "count": count }),
-                None,
-            ),
-            Event::Waiting { name, why } => say(
-                json!({ "type": "waiting", "name": name, "code": why.code() }),
-                None,
-            ),
-            Event::KeyChanged { name, old, new } => say(
-                json!({
-                    "type": "key_changed",
-                    "name": name,
-                    "old": old.to_string(),
-                    "new": new.to_string(),
-                }),
-                None,
-            ),
-            Event::Blocked(answer) => {
-                let reference = self.asked.block.pop_front().flatten();
-                if answer.done {
-                    let (name, blocked) = (&answer.name, answer.blocked);
-                    let object = json!({ "type": "block", "name": name, "blocked": blocked });
-                    return say(object, reference);
-                }
-                Self::error("not_blocked", "nobody has that name", reference)
-            }
-            Event::LogLost => say(json!({ "type": "log_lost" }), None),
-            Event::Global {
-                from,
-                id,
-                sequence,
-                sent_at_ms,
-                text,
-                via,
-                replayed,
-                late,
-                verified,
-            } => {
-                let mut object = json!({
-                    "type": "global",
-                    "from": from.name,
-                    "text": text,
-                    "id": id.to_string(),
-                    "seq": sequence,
-                    "sent_at": moment(*sent_at_ms),
-                    "via": match via {
-                        Via::Udp => "udp",
-                        Via::Tcp => "tcp",
-                    },
-                    "replayed": replayed,
-                    "verified": verified,
-                });
-                if *late {
-                    object["late"] = true.into();
-                }
-                say(object, None)
-            }
-            Event::Presence { person, online } => {
-                let object = json!({ "type": "presence", "name": person.name, "online": online });
-                say(self.marked(object, &person.name), None)
-            }
-            Event::Roster(people) => {
-                let reference = self.asked.who.pop_front().flatten();
-                say(self.roster(people), reference)
-            }
-            Event::Hole { first, last } => say(hole(*first, *last), None),
-            Event::Link(state) => say(link(state), None),
-            Event::LinkReport(report) => {
-                let mut object = link(&report.state);
-                object["probes"] = report.probes.into();
-                object["answers"] = report.answers.into();
-                object["by_datagram"] = report.by_datagram.into();
-                object["by_frame"] = report.by_frame.into();
-                object["repaired"] = report.repaired.into();
-                object["late"] = report.late.into();
-                object["rejected"] = report.rejected.into();
-                let reference = self.asked.link.pop_front().flatten();
-                say(object, reference)
-            }
-            Event::Unreadable { from, id } => say(
-                json!({ "type": "unreadable", "from": from.name, "id": id.to_string() }),
-                None,
-            ),
-            Event::Resealed { name, count } => say(
-                json!({ "type": "resealed", "name": name, "count": count }),
-                None,
-            ),
-            Event::PackageRefused { name, fault } => say(
-                json!({ "type": "waiting", "name": name, "code": "bad_keys", "fault": fault.code() }),
-                None,
-            ),
-            // Told by other ways, or never asked for.
-            Event::Ready { .. }
-            | Event::State { .. }
-            | Event::Note { .. }
-            | Event::NoteState { .. }
-            | Event::Confirmed { .. }
-            | Event::Met { .. }
-            | Event::Trusted { .. }
-            | Event::Measured(_)
-            | Event::Closed { .. } => Ok(()),
-        }
+    fn event(&mut self, event: &Event) -> io::Result<Shown> {
+        self.tell(event)?;
+        Ok(Shown::Now)
     }
 
     fn state(&mut self, own: &Own) -> io::Result<()> {
@@ -505,16 +584,32 @@ impl Face for JsonFace<'_> {
         if let Some(code) = code {
             object["code"] = code.into();
         }
-        say(object, given_back(own.reference.as_deref()))
+        self.say(object, given_back(own.reference.as_deref()))
     }
 
-    fn past(&mut self, items: &[Item], reference: Option<String>) -> io::Result<()> {
+    fn past(&mut self, items: Vec<Item>, reference: Option<String>) -> io::Result<()> {
         let items = items.iter().map(|item| match item {
             Item::Message(message) => self.past_message(message),
             Item::Hole { first, last } => hole(*first, *last),
         });
         let object = json!({ "type": "messages", "items": items.collect::<Vec<_>>() });
-        say(object, given_back(reference.as_deref()))
+        self.say(object, given_back(reference.as_deref()))
+    }
+
+    fn calculated(&mut self, calculated: &Calculated) -> io::Result<()> {
+        let reference = given_back(calculated.asked.reference.as_deref());
+        match &calculated.answer {
+            Ok(Answer::Result(outcome)) => {
+                let mut object = Value::Object(outcome.members.clone());
+                object["type"] = "result".into();
+                self.say(object, reference)
+            }
+            Ok(Answer::Refused(problem)) => {
+                let code = problem.kind().replace('-', "_");
+                self.error(&code, &problem.detail(), reference)
+            }
+            Err(error) => self.error("no_answer", &error.detail(), reference),
+        }
     }
 
     fn verification(
@@ -527,7 +622,7 @@ impl Face for JsonFace<'_> {
         let at = verify.iter().position(|(of, _)| asked && of == name);
         let reference = at.and_then(|at| verify.remove(at).1);
         match result {
-            Ok(verification) => say(
+            Ok(verification) => self.say(
                 json!({
                     "type": "verify",
                     "name": verification.name,
@@ -539,10 +634,10 @@ impl Face for JsonFace<'_> {
                 reference,
             ),
             Err(VerifyError::UnknownName) => {
-                Self::error("unknown_name", "nobody has that name", reference)
+                self.error("unknown_name", "nobody has that name", reference)
             }
-            Err(VerifyError::Away) => Self::command_error(CommandError::Away, reference),
-            Err(VerifyError::Differs(_)) => Self::error(
+            Err(VerifyError::Away) => self.command_error(CommandError::Away, reference),
+            Err(VerifyError::Differs(_)) => self.error(
                 "code_differs",
                 "the codes differ: someone may stand between the two",
                 reference,
@@ -551,30 +646,30 @@ impl Face for JsonFace<'_> {
     }
 
     fn verified(&mut self, names: &[String]) -> io::Result<()> {
-        self.verified = names.iter().map(|name| NameKeys::of(name).folded).collect();
+        self.marks = Marks::of(names);
         Ok(())
     }
 
     fn nothing_to_acknowledge(&mut self, reference: Option<String>) -> io::Result<()> {
         let message = "no private message of this id waits to be acknowledged";
-        Self::error("unknown_id", message, given_back(reference.as_deref()))
+        self.error("unknown_id", message, given_back(reference.as_deref()))
     }
 
     fn disk_full(&mut self, path: &str, lost: &[Outgoing]) -> io::Result<()> {
         let message = format!("there is no room to write {path}");
         if lost.is_empty() {
-            Self::error("disk_full", &message, None)?;
+            self.error("disk_full", &message, None)?;
         }
         for lost in lost {
             let reference = given_back(lost.reference.as_deref());
-            Self::error("disk_full", &message, reference)?;
+            self.error("disk_full", &message, reference)?;
         }
         Ok(())
     }
 
     fn left(&mut self, count: usize) -> io::Result<()> {
         let message = format!("{count} messages are queued, and are sent next time");
-        Self::error("left_queued", &message, None)
+        self.error("left_queued", &message, None)
     }
 
     fn ended(&mut self, code: ClosingCode, detail: &str) -> io::Result<()> {
@@ -584,7 +679,7 @@ impl Face for JsonFace<'_> {
             ClosingCode::Banned => "banned",
             _ => "protocol",
         };
-        Self::error(code, detail, None)
+        self.error(code, detail, None)
     }
 
     fn failed(&mut self, error: &SessionError) -> io::Result<()> {
@@ -597,7 +692,7 @@ impl Face for JsonFace<'_> {
             SessionError::Lost(_) | SessionError::Local(_) => "connection_lost",
             SessionError::Malformed(_) | SessionError::Welcome(_) => "protocol",
         };
-        Self::error(code, &wording::chain(error), None)
+        self.error(code, &wording::chain(error), None)
     }
 }
 
@@ -614,14 +709,6 @@ fn link(state: &LinkState) -> Value {
     })
 }
 
-/// Writes an object as a line, with the reference that it answers.
-fn say(mut object: Value, reference: Option<Value>) -> io::Result<()> {
-    if let Some(reference) = reference {
-        object["ref"] = reference;
-    }
-    terminal::say(&object.to_string())
-}
-
 /// RFC 3339 in UTC. A time that RFC 3339 cannot write, as a hostile clock may send, is shown as 1970.
 fn moment(ms: i64) -> String {
     let nanoseconds = i128::from(ms).saturating_mul(1_000_000);
@@ -633,14 +720,8 @@ fn moment(ms: i64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
+#[path = "../../tests/end_to_end/common/schema.rs"]
+mod schema;
 
-    #[test]
-    fn times_are_rfc_3339_whatever_was_sent() {
-        assert_eq!(moment(1_795_219_200_123), "2026-11-21T00:00:00.123Z");
-        for hostile in [i64::MIN, i64::MAX] {
-            assert_eq!(moment(hostile), "1970-01-01T00:00:00Z");
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,16 @@
 //! `recado chat`: opening the session, and the faces that people and programs see it through.
 
-mod command;
+pub(crate) mod calculating;
+pub(crate) mod command;
+pub(crate) mod ending;
 mod input;
 mod json;
+pub(crate) mod marks;
+mod paper;
 mod plain;
-mod talk;
+pub(crate) mod talk;
+mod typed_line;
+pub(crate) mod words;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -20,70 +26,111 @@ use zeroize::Zeroizing;
 use crate::cli;
 use crate::context::{Context, Exit};
 use crate::i18n::Language;
-use crate::{secret, terminal, wording};
-use input::{Input, Lines};
+use crate::{secret, tui, wording};
+use ending::Signals;
+use input::Input;
+use paper::{Keyboard, Paper};
 use talk::{Opening, talk};
+
+pub(crate) use command::COMMANDS;
 
 /// Opens a chat, and runs it to its end.
 pub(crate) async fn run(context: &Context, arguments: cli::Chat) -> Exit {
-    let context = &match with_ticket(context, arguments.ticket) {
+    let context = &match with_ticket(context, arguments.ticket.clone()) {
         Ok(context) => context,
         Err(exit) => return exit,
     };
-    let home = match context.client_home() {
-        Ok(home) => home,
-        Err(exit) => return exit,
-    };
-    let trusted = match context.trusted(&home).await {
-        Ok(trusted) => trusted,
-        Err(exit) => return exit,
-    };
     if arguments.json {
-        let Some(name) = arguments.name else {
-            context.complain(&context.text("chat-json-name", &[]));
-            return Exit::WrongUse;
-        };
-        let incoming = match arguments.ack {
-            cli::Ack::Auto => IncomingMail::Taken,
-            cli::Ack::Manual => IncomingMail::TakenByHand,
-        };
-        let session = match open(context, &home, &trusted, &name, incoming).await {
-            Ok(session) => session,
-            Err((text, exit)) => {
-                context.complain(&text);
-                return exit;
-            }
-        };
-        let mut face = json::JsonFace::new(context);
-        let opening = Opening {
-            trusted: &trusted,
-            incoming,
-            shows_history: arguments.history,
-        };
-        return talk(opening, session, &mut face, input::lines()).await;
+        return run_for_program(context, arguments).await;
     }
-    let mut lines = input::lines();
+    if !arguments.plain && tui::is_possible() {
+        return tui::run(context, &arguments).await;
+    }
+    run_by_line(context, arguments).await
+}
+
+/// A chat with a program.
+async fn run_for_program(context: &Context, arguments: cli::Chat) -> Exit {
+    let (home, trusted) = match trusted(context).await {
+        Ok(found) => found,
+        Err(exit) => return exit,
+    };
+    let Some(name) = arguments.name else {
+        context.complain(&context.text("chat-json-name", &[]));
+        return Exit::WrongUse;
+    };
+    let incoming = match arguments.ack {
+        cli::Ack::Auto => IncomingMail::Taken,
+        cli::Ack::Manual => IncomingMail::TakenByHand,
+    };
+    let session = match open(context, &home, &trusted, &name, incoming).await {
+        Ok(session) => session,
+        Err((text, exit)) => {
+            context.complain(&text);
+            return exit;
+        }
+    };
+    let Ok(signals) = Signals::of_process() else {
+        context.complain(&context.text("error-signals", &[]));
+        return Exit::Failed;
+    };
+    let mut face = json::JsonFace::new(context, Paper::Plain);
+    let opening = Opening {
+        trusted: &trusted,
+        incoming,
+        shows_history: arguments.history,
+    };
+    talk(opening, session, &mut face, input::lines(), signals).await
+}
+
+/// A chat line by line.
+async fn run_by_line(context: &Context, arguments: cli::Chat) -> Exit {
+    let (home, trusted) = match trusted(context).await {
+        Ok(found) => found,
+        Err(exit) => return exit,
+    };
+    let mut keyboard = Keyboard::open();
     let session = match arguments.name {
         Some(name) => open(context, &home, &trusted, &name, IncomingMail::Taken).await,
-        None => ask_name(context, &home, &trusted, &mut lines).await,
+        None => ask_name(context, &home, &trusted, &mut keyboard).await,
     };
-    match session {
-        Ok(session) => {
-            let mut face = plain::PlainFace::new(context);
-            let opening = Opening {
-                trusted: &trusted,
-                incoming: IncomingMail::Taken,
-                shows_history: arguments.history,
-            };
-            talk(opening, session, &mut face, lines).await
-        }
+    let session = match session {
+        Ok(session) => session,
         Err((text, exit)) => {
             if !text.is_empty() {
                 context.complain(&text);
             }
-            exit
+            return exit;
         }
-    }
+    };
+    let signals = match keyboard.is_at_terminal() {
+        true => Signals::of_terminal(),
+        false => Signals::of_process(),
+    };
+    let Ok(signals) = signals else {
+        context.complain(&context.text("error-signals", &[]));
+        return Exit::Failed;
+    };
+    let Keyboard {
+        lines,
+        paper,
+        mode: _mode,
+    } = keyboard;
+    let mut face = plain::PlainFace::new(context, paper.clone());
+    let opening = Opening {
+        trusted: &trusted,
+        incoming: IncomingMail::Taken,
+        shows_history: arguments.history,
+    };
+    let exit = talk(opening, session, &mut face, lines, signals).await;
+    paper.end();
+    exit
+}
+
+async fn trusted(context: &Context) -> Result<(Home, Trusted), Exit> {
+    let home = context.client_home()?;
+    let trusted = context.trusted(&home).await?;
+    Ok((home, trusted))
 }
 
 /// The context for a ticket, or a server's address, that was given: as an argument, or, for `-`, as a secret.
@@ -95,7 +142,7 @@ fn with_ticket(context: &Context, given: Option<String>) -> Result<Context, Exit
             ticket = secret::take(context, "chat-ticket-prompt")?;
         }
         let address = ticket.parse().map_err(|error: AddressError| {
-            let cause = error.to_string();
+            let cause = wording::address(context.language, &error);
             context.complain(&context.text("chat-not-a-ticket", &[("cause", &cause)]));
             Exit::WrongUse
         })?;
@@ -113,13 +160,14 @@ async fn ask_name(
     context: &Context,
     home: &Home,
     trusted: &Trusted,
-    lines: &mut Lines,
+    keyboard: &mut Keyboard,
 ) -> Result<Session, (String, Exit)> {
     loop {
-        if !context.common.quiet && terminal::say(&context.text("chat-name-prompt", &[])).is_err() {
+        let prompt = context.text("chat-name-prompt", &[]);
+        if !context.common.quiet && keyboard.paper.say(&prompt).is_err() {
             return Err((String::new(), Exit::Failed));
         }
-        let name = match lines.recv().await {
+        let name = match keyboard.lines.recv().await {
             Some(Input::Line(line)) => line.trim().to_owned(),
             Some(Input::Fault(_)) => String::new(),
             None => return Err((String::new(), Exit::Done)),
@@ -132,7 +180,7 @@ async fn ask_name(
 }
 
 /// Opens the session of a name; or says why not, and how the program is to end.
-async fn open(
+pub(crate) async fn open(
     context: &Context,
     home: &Home,
     trusted: &Trusted,

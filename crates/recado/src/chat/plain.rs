@@ -1,107 +1,85 @@
 //! Line by line, exactly as the seed shows: stdout has prompts and message lines, stderr all else.
 
-use std::collections::BTreeSet;
 use std::io;
 
 use recado_client::history::{
     Conversation, Item, Outgoing, PastMessage, Question, Standing, Verification,
 };
-use recado_client::session::{Comparison, SessionError, VerifyError};
+use recado_client::session::{SessionError, VerifyError};
 use recado_client::trust::Trusted;
-use recado_client::{Command, CommandError, Event, LinkReport, State};
-use recado_proto::frame::{ClosingCode, Person};
+use recado_client::{Command, CommandError, Event, State};
+use recado_proto::frame::ClosingCode;
 use recado_proto::limits::MAX_TEXT;
-use recado_proto::name::{NameKeys, RESERVED};
+use recado_proto::name::RESERVED;
 use recado_proto::text::{sanitise_block, sanitise_line};
 use time::OffsetDateTime;
 
-use super::command::{Typed, parse};
-use super::input::Fault;
-use super::talk::{Action, Face, Own, SCREEN};
+use super::calculating::Calculated;
+use super::command::{Said, Typed, parse};
+use super::input::{Fault, Input};
+use super::marks::Marks;
+use super::paper::Paper;
+use super::talk::{Action, Face, Own, SCREEN, Shown};
+use super::words::{self, Told, Weight, Words};
 use crate::context::Context;
-use crate::{terminal, wording};
+use crate::wording;
 
 /// What a continuation line of a message begins with, so that no message can pass for another.
 const INDENT: &str = "    ";
 
-/// What follows the name of someone who is verified.
-const MARK: &str = " ✓";
-
 /// The face for people who like lines, for screen readers and for pipes.
 pub(super) struct PlainFace<'a> {
     context: &'a Context,
+    words: Words,
+    paper: Paper,
     /// One's own name.
     name: String,
-    /// Who is verified, case-mapped.
-    verified: BTreeSet<String>,
+    marks: Marks,
 }
 
 impl<'a> PlainFace<'a> {
-    pub(super) fn new(context: &'a Context) -> Self {
+    pub(super) fn new(context: &'a Context, paper: Paper) -> Self {
         Self {
             context,
+            words: Words(context.language),
+            paper,
             name: String::new(),
-            verified: BTreeSet::new(),
+            marks: Marks::default(),
         }
-    }
-
-    /// A name as it is shown, with its mark. No name has one of its own.
-    fn marked(&self, name: &str) -> String {
-        let mut shown = sanitise_line(name).into_owned();
-        if self.verified.contains(&NameKeys::of(name).folded) {
-            shown.push_str(MARK);
-        }
-        shown
-    }
-
-    /// The names of those who are here.
-    fn names(&self, people: &[Person]) -> String {
-        let names = people.iter().map(|person| self.marked(&person.name));
-        names.collect::<Vec<_>>().join(", ")
     }
 
     fn prompt(&self) -> io::Result<()> {
         if self.context.common.quiet {
             return Ok(());
         }
-        terminal::say(&self.context.text("chat-prompt", &[]))
+        self.paper.say(&self.context.text("chat-prompt", &[]))
     }
 
-    fn link_report(&self, report: &LinkReport) -> String {
-        let word = |open| {
-            self.context
-                .text(if open { "link-udp" } else { "link-tcp" }, &[])
-        };
-        let rtt = match report.state.rtt {
-            Some(rtt) => format!("{:.1} ms", rtt.as_secs_f64() * 1000.0),
-            None => self.context.text("link-unknown", &[]),
-        };
-        let lost = report.probes.saturating_sub(report.answers);
-        self.context.text(
-            "chat-link-report",
-            &[
-                ("up", &word(report.state.up)),
-                ("down", &word(report.state.down)),
-                ("rtt", &rtt),
-                ("probes", &report.probes.to_string()),
-                ("lost", &lost.to_string()),
-                ("datagrams", &report.by_datagram.to_string()),
-                ("frames", &report.by_frame.to_string()),
-                ("repaired", &report.repaired.to_string()),
-                ("late", &report.late.to_string()),
-                ("rejected", &report.rejected.to_string()),
-            ],
-        )
+    fn told(&self, told: &Told) {
+        if told.weight == Weight::Answer || !self.context.common.quiet {
+            self.paper.tell(&told.text);
+        }
     }
 
-    fn complain_of(&self, error: CommandError) {
-        terminal::tell(&wording::command(self.context.language, error));
+    fn notice(&self, id: &str, arguments: &[(&str, &str)]) {
+        if !self.context.common.quiet {
+            self.hint(id, arguments);
+        }
+    }
+
+    fn hint(&self, id: &str, arguments: &[(&str, &str)]) {
+        self.paper.tell(&self.context.text(id, arguments));
+    }
+
+    /// Tells of an error.
+    fn complain(&self, text: &str) {
+        let prefix = self.context.text("error-prefix", &[]);
+        self.paper.tell(&format!("{prefix}{text}"));
     }
 
     /// When, from whom or to whom, and what became of it.
     fn past_head(&self, message: &PastMessage) -> String {
-        let name = message.from.as_ref().or(message.to.as_ref());
-        let name = self.marked(name.unwrap_or(&self.name));
+        let name = self.marks.shown(words::other(message, &self.name));
         let is_own = message.from.is_none();
         let head = match (message.is_global, is_own) {
             (true, _) if !message.verified => ("chat-global-unverified", "from"),
@@ -122,34 +100,17 @@ impl<'a> PlainFace<'a> {
         format!("{} {state}{head}", moment(message.sent_at_ms))
     }
 
-    fn hint(&self, id: &str, arguments: &[(&str, &str)]) {
-        terminal::tell(&self.context.text(id, arguments));
-    }
-}
-
-impl Face for PlainFace<'_> {
-    fn ready(&mut self, name: &str, trusted: &Trusted) -> io::Result<()> {
-        name.clone_into(&mut self.name);
-        let (name, server) = (sanitise_line(name), trusted.server());
-        let names = [("name", name.as_ref()), ("server", server.as_str())];
-        self.context
-            .notice(&self.context.text("chat-ready", &names));
-        self.prompt()
-    }
-
-    fn back(&mut self) -> io::Result<()> {
-        self.context.notice(&self.context.text("chat-back", &[]));
-        Ok(())
-    }
-
-    fn away(&mut self, code: Option<ClosingCode>, detail: &str) -> io::Result<()> {
-        let cause = match code {
-            Some(ClosingCode::Shutdown) => self.context.text("chat-away-shutdown", &[]),
-            Some(ClosingCode::TooSlow) => self.context.text("chat-away-too-slow", &[]),
-            _ => sanitise_line(detail).into_owned(),
-        };
-        self.hint("chat-away", &[("cause", &cause)]);
-        Ok(())
+    /// Writes a message: its head and first line, then continuation lines, indented.
+    fn say_message(&self, head: &str, text: &str) -> io::Result<()> {
+        let mut message = String::from(head);
+        for (at, line) in sanitise_block(text).enumerate() {
+            message.push_str(if at == 0 { " " } else { "\n" });
+            if at > 0 {
+                message.push_str(INDENT);
+            }
+            message.push_str(&line);
+        }
+        self.paper.say(&message)
     }
 
     fn line(&mut self, line: &str) -> io::Result<Action> {
@@ -158,7 +119,7 @@ impl Face for PlainFace<'_> {
             text,
             reference: None,
         };
-        let action = match parse(line) {
+        let action = match parse(self.context.language, line) {
             Typed::Empty => Action::Nothing,
             Typed::Global(text) => say(None, text),
             Typed::Private { to, text } => say(Some(to), text),
@@ -183,29 +144,30 @@ impl Face for PlainFace<'_> {
             }
             Typed::Block(name) => Action::ToggleBlock(name),
             Typed::Trust(name) => Action::Command(Command::Trust { name }),
-            Typed::Verify { name, said } => match comparison(&said) {
-                Ok(comparison) => Action::Verify(name, comparison),
-                Err(()) => {
+            Typed::Verify { name, said } => match said {
+                Said::Nothing => Action::Verify(name, None),
+                Said::Compared(comparison) => Action::Verify(name, Some(comparison)),
+                Said::Unclear => {
                     self.hint("verify-what", &[("name", &sanitise_line(&name))]);
                     Action::Nothing
                 }
             },
+            Typed::Calc(asked) => Action::Calculate(asked),
+            Typed::CannotCalc(why) => {
+                self.paper.tell(&why);
+                Action::Nothing
+            }
             Typed::Help => {
-                terminal::tell(&self.context.text("chat-help", &[]));
+                self.hint("chat-help", &[]);
                 Action::Nothing
             }
             Typed::Quit => return Ok(Action::Quit),
-            Typed::Incomplete(command) => {
-                let command = sanitise_line(&command);
-                self.hint("chat-hint-incomplete", &[("command", &command)]);
-                Action::Nothing
+            Typed::Towards { command, .. } | Typed::Incomplete(command) => {
+                self.hint_about("chat-hint-incomplete", &command)
             }
-            Typed::Unknown(command) => {
-                let command = sanitise_line(&command);
-                self.hint("chat-hint-unknown", &[("command", &command)]);
-                Action::Nothing
-            }
-            Typed::Bare => {
+            Typed::NotYet(command) => self.hint_about("chat-hint-not-yet", &command),
+            Typed::Unknown(command) => self.hint_about("chat-hint-unknown", &command),
+            Typed::Bare(_) => {
                 self.hint("chat-hint-bare", &[]);
                 Action::Nothing
             }
@@ -214,36 +176,64 @@ impl Face for PlainFace<'_> {
         Ok(action)
     }
 
-    fn bad_line(&mut self, fault: Fault) -> io::Result<()> {
+    fn hint_about(&self, id: &str, command: &str) -> Action {
+        self.hint(id, &[("command", &sanitise_line(command))]);
+        Action::Nothing
+    }
+
+    fn bad_line(&mut self, fault: Fault) -> io::Result<Action> {
         match fault {
             Fault::TooLong => self.hint("chat-error-too-long", &[("limit", &MAX_TEXT.to_string())]),
             Fault::NotText => self.hint("chat-error-not-text", &[]),
         }
+        self.prompt()?;
+        Ok(Action::Nothing)
+    }
+}
+
+impl Face for PlainFace<'_> {
+    type Input = Input;
+
+    fn ready(&mut self, name: &str, trusted: &Trusted) -> io::Result<()> {
+        name.clone_into(&mut self.name);
+        let (name, server) = (sanitise_line(name), trusted.server());
+        let names = [("name", name.as_ref()), ("server", server.as_str())];
+        self.notice("chat-ready", &names);
         self.prompt()
     }
 
+    fn back(&mut self) -> io::Result<()> {
+        self.notice("chat-back", &[]);
+        Ok(())
+    }
+
+    fn away(&mut self, code: Option<ClosingCode>, detail: &str) -> io::Result<()> {
+        let cause = self.words.away(code, detail);
+        self.hint("chat-away", &[("cause", &cause)]);
+        Ok(())
+    }
+
+    fn input(&mut self, input: Input) -> io::Result<Action> {
+        match input {
+            Input::Line(line) => self.line(&line),
+            Input::Fault(fault) => self.bad_line(fault),
+        }
+    }
+
     fn refused(&mut self, error: CommandError, _reference: Option<String>) -> io::Result<()> {
-        self.complain_of(error);
+        self.paper
+            .tell(&wording::command(self.context.language, error));
         Ok(())
     }
 
     fn answer(&mut self, command: &Command, result: Result<(), CommandError>) -> io::Result<()> {
-        match (command, result) {
-            (Command::Trust { name }, Ok(())) => {
-                let name = sanitise_line(name);
-                self.hint("chat-trusted", &[("name", &name)]);
-            }
-            (Command::Trust { name }, Err(CommandError::NoOtherKey)) => {
-                let name = sanitise_line(name);
-                self.hint("chat-nothing-to-trust", &[("name", &name)]);
-            }
-            (_, Err(error)) => self.complain_of(error),
-            (_, Ok(())) => {}
+        if let Some(text) = self.words.answer(command, result) {
+            self.paper.tell(&text);
         }
         Ok(())
     }
 
-    fn event(&mut self, event: &Event) -> io::Result<()> {
+    fn event(&mut self, event: &Event) -> io::Result<Shown> {
         match event {
             Event::Private {
                 from,
@@ -251,41 +241,13 @@ impl Face for PlainFace<'_> {
                 replayed,
                 ..
             } => {
-                let from = self.marked(&from.name);
+                let from = self.marks.shown(&from.name);
                 let id = match replayed {
                     true => "chat-private-again",
                     false => "chat-private",
                 };
-                say_message(&self.context.text(id, &[("from", &from)]), text)?;
+                self.say_message(&self.context.text(id, &[("from", &from)]), text)?;
             }
-            Event::Missing { from, count } => {
-                let from = sanitise_line(&from.name);
-                let count = count.to_string();
-                self.hint("chat-missing", &[("from", &from), ("count", &count)]);
-            }
-            Event::Waiting { name, why } => {
-                let to = sanitise_line(name);
-                let why = self.context.text(&format!("waiting-{}", why.code()), &[]);
-                self.hint("chat-waiting", &[("to", &to), ("why", &why)]);
-            }
-            Event::KeyChanged { name, old, new } => {
-                let name = sanitise_line(name);
-                let (old, new) = (old.to_string(), new.to_string());
-                self.hint(
-                    "chat-key-changed",
-                    &[("name", &name), ("old", &old), ("new", &new)],
-                );
-            }
-            Event::Blocked(answer) => {
-                let id = match (answer.done, answer.blocked) {
-                    (false, _) => "chat-not-blocked",
-                    (true, true) => "chat-blocked",
-                    (true, false) => "chat-unblocked",
-                };
-                let name = sanitise_line(&answer.name);
-                self.hint(id, &[("name", &name)]);
-            }
-            Event::LogLost => self.hint("chat-log-lost", &[]),
             Event::Global {
                 from,
                 text,
@@ -295,7 +257,7 @@ impl Face for PlainFace<'_> {
                 ..
             } => {
                 let from = match verified {
-                    true => self.marked(&from.name),
+                    true => self.marks.shown(&from.name),
                     false => sanitise_line(&from.name).into_owned(),
                 };
                 let id = match (verified, replayed, late) {
@@ -304,75 +266,28 @@ impl Face for PlainFace<'_> {
                     (true, false, true) => "chat-global-late",
                     (true, false, false) => "chat-global",
                 };
-                say_message(&self.context.text(id, &[("from", &from)]), text)?;
+                self.say_message(&self.context.text(id, &[("from", &from)]), text)?;
             }
-            Event::Presence { person, online } => {
-                let id = if *online { "chat-joined" } else { "chat-left" };
-                let name = self.marked(&person.name);
-                self.context
-                    .notice(&self.context.text(id, &[("name", &name)]));
+            event => {
+                if let Some(told) = self.words.event(event, &self.marks) {
+                    self.told(&told);
+                }
             }
-            Event::Roster(people) => {
-                self.hint("chat-roster", &[("names", &self.names(people))]);
-            }
-            Event::Hole { first, last } => {
-                let count = last.saturating_sub(*first).saturating_add(1).to_string();
-                self.hint("chat-hole", &[("count", &count)]);
-            }
-            Event::Link(state) => {
-                let id = match (state.up, state.down) {
-                    (true, true) => "chat-link-open",
-                    (false, true) => "chat-link-no-up",
-                    (true, false) => "chat-link-no-down",
-                    (false, false) => "chat-link-closed",
-                };
-                self.context.notice(&self.context.text(id, &[]));
-            }
-            Event::LinkReport(report) => terminal::tell(&self.link_report(report)),
-            Event::Unreadable { from, .. } => {
-                let from = sanitise_line(&from.name);
-                self.hint("chat-unreadable", &[("from", &from)]);
-            }
-            Event::Resealed { name, count } => {
-                let (to, count) = (sanitise_line(name), count.to_string());
-                self.hint("chat-resealed", &[("to", &to), ("count", &count)]);
-            }
-            Event::PackageRefused { name, fault } => {
-                let to = sanitise_line(name);
-                let why = self.context.text(&format!("package-{}", fault.code()), &[]);
-                self.hint("chat-package-refused", &[("to", &to), ("why", &why)]);
-            }
-            // Told by other ways.
-            Event::Ready { .. }
-            | Event::State { .. }
-            | Event::Note { .. }
-            | Event::NoteState { .. }
-            | Event::Confirmed { .. }
-            | Event::Met { .. }
-            | Event::Trusted { .. }
-            | Event::Measured(_)
-            | Event::Closed { .. } => {}
         }
-        Ok(())
+        Ok(Shown::Now)
     }
 
     fn state(&mut self, own: &Own) -> io::Result<()> {
         let to = own.to.as_deref().map(sanitise_line);
         match (own.state, to) {
-            (State::Delivered, Some(to)) => {
-                self.context
-                    .notice(&self.context.text("chat-delivered", &[("to", &to)]));
-            }
+            (State::Delivered, Some(to)) => self.notice("chat-delivered", &[("to", &to)]),
             (State::Stored, Some(to)) if !own.is_here => {
-                self.context
-                    .notice(&self.context.text("chat-stored", &[("to", &to)]));
+                self.notice("chat-stored", &[("to", &to)]);
             }
             // Who is here has it in a moment; and one's own echo is shown.
             (State::Queued | State::Stored | State::Delivered, _) => {}
             (State::Failed(failure), to) => {
-                let why = self
-                    .context
-                    .text(&format!("failure-{}", failure.code()), &[]);
+                let why = self.words.failure(failure.code());
                 match to {
                     Some(to) => self.hint("chat-failed", &[("to", &to), ("why", &why)]),
                     None => self.hint("chat-failed-global", &[("why", &why)]),
@@ -382,17 +297,16 @@ impl Face for PlainFace<'_> {
         Ok(())
     }
 
-    fn past(&mut self, items: &[Item], _reference: Option<String>) -> io::Result<()> {
+    fn past(&mut self, items: Vec<Item>, _reference: Option<String>) -> io::Result<()> {
         if items.is_empty() {
             self.hint("chat-nothing-found", &[]);
         }
         for item in items {
             match item {
-                Item::Message(message) => say_message(&self.past_head(message), &message.text)?,
-                Item::Hole { first, last } => {
-                    let count = last.saturating_sub(*first).saturating_add(1).to_string();
-                    terminal::say(&self.context.text("chat-hole", &[("count", &count)]))?;
+                Item::Message(message) => {
+                    self.say_message(&self.past_head(&message), &message.text)?;
                 }
+                Item::Hole { first, last } => self.paper.say(&self.words.hole(first, last))?,
             }
         }
         Ok(())
@@ -404,32 +318,23 @@ impl Face for PlainFace<'_> {
         result: &Result<Verification, VerifyError>,
         _asked: bool,
     ) -> io::Result<()> {
-        let name = sanitise_line(name);
-        match result {
-            Ok(verification) => {
-                let id = match (verification.here, verification.there) {
-                    (true, true) => "verify-done",
-                    (true, false) => "verify-here",
-                    (false, true) => "verify-there",
-                    (false, false) => "verify-code",
-                };
-                let name = sanitise_line(&verification.name);
-                let arguments = [("name", &*name), ("code", verification.code.as_str())];
-                self.hint(id, &arguments);
-            }
-            Err(VerifyError::UnknownName) => self.hint("verify-unknown", &[("name", &name)]),
-            Err(VerifyError::Away) => self.hint("chat-error-away", &[]),
-            Err(VerifyError::Differs(verification)) => {
-                let arguments = [("name", &*name), ("code", verification.code.as_str())];
-                self.hint("verify-differs", &arguments);
-            }
-        }
+        self.paper.tell(&self.words.verification(name, result));
         Ok(())
     }
 
     fn verified(&mut self, names: &[String]) -> io::Result<()> {
-        self.verified = names.iter().map(|name| NameKeys::of(name).folded).collect();
+        self.marks = Marks::of(names);
         Ok(())
+    }
+
+    fn calculated(&mut self, calculated: &Calculated) -> io::Result<()> {
+        match self.words.calculated(calculated) {
+            Ok(result) => self.paper.say(&result),
+            Err(why) => {
+                self.complain(&why);
+                Ok(())
+            }
+        }
     }
 
     fn nothing_to_acknowledge(&mut self, _reference: Option<String>) -> io::Result<()> {
@@ -439,45 +344,30 @@ impl Face for PlainFace<'_> {
     fn disk_full(&mut self, path: &str, lost: &[Outgoing]) -> io::Result<()> {
         self.hint("chat-disk-full", &[("path", path)]);
         if !lost.is_empty() {
-            let count = lost.len().to_string();
-            self.hint("chat-disk-full-lost", &[("count", &count)]);
+            self.paper.tell(
+                &self
+                    .words
+                    .counted("chat-disk-full-lost", lost.len() as u64, &[]),
+            );
         }
         Ok(())
     }
 
     fn left(&mut self, count: usize) -> io::Result<()> {
-        self.hint("chat-left-queued", &[("count", &count.to_string())]);
+        self.paper
+            .tell(&self.words.counted("chat-left-queued", count as u64, &[]));
         Ok(())
     }
 
     fn ended(&mut self, code: ClosingCode, detail: &str) -> io::Result<()> {
-        match code {
-            ClosingCode::TakenOver => self.hint("chat-ended-taken-over", &[]),
-            ClosingCode::Kicked => self.hint("chat-ended-kicked", &[]),
-            ClosingCode::Banned => self.hint("chat-ended-banned", &[]),
-            _ => self.hint("chat-ended-protocol", &[("cause", &sanitise_line(detail))]),
-        }
+        self.paper.tell(&self.words.ended(code, detail));
         Ok(())
     }
 
     fn failed(&mut self, error: &SessionError) -> io::Result<()> {
-        let text = wording::session(self.context.language, error, &self.name);
-        self.context.complain(&text);
+        self.complain(&self.words.failed(error, &self.name));
         Ok(())
     }
-}
-
-/// Writes a message: its head and first line, then continuation lines, indented.
-fn say_message(head: &str, text: &str) -> io::Result<()> {
-    let mut message = String::from(head);
-    for (at, line) in sanitise_block(text).enumerate() {
-        message.push_str(if at == 0 { " " } else { "\n" });
-        if at > 0 {
-            message.push_str(INDENT);
-        }
-        message.push_str(&line);
-    }
-    terminal::say(&message)
 }
 
 /// The date and time in UTC. What no calendar has is shown as 1970.
@@ -486,15 +376,4 @@ fn moment(ms: i64) -> String {
     let moment = moment.unwrap_or(OffsetDateTime::UNIX_EPOCH);
     let (date, hour, minute) = (moment.date(), moment.hour(), moment.minute());
     format!("{date} {hour:02}:{minute:02} UTC")
-}
-
-/// What was said of a code: nothing, that it is the same, or digits that were read out.
-fn comparison(said: &str) -> Result<Option<Comparison>, ()> {
-    let is_code = said.chars().all(|it| it.is_ascii_digit() || it == ' ');
-    match said.to_lowercase().as_str() {
-        "" => Ok(None),
-        "yes" | "sim" | "ok" => Ok(Some(Comparison::Same)),
-        _ if is_code => Ok(Some(Comparison::Heard(said.to_owned()))),
-        _ => Err(()),
-    }
 }

@@ -3,9 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
+use std::pin::Pin;
 use std::time::Duration;
 
-use recado_client::history::{Conversation, Item, Outgoing, Question, Verification};
+use recado_client::history::{
+    Conversation, Correspondent, HistoryError, Item, Outgoing, Question, Verification,
+};
 use recado_client::session::{
     Comparison, End, IncomingMail, Session, SessionError, Update, VerifyError, new_message_id,
 };
@@ -14,21 +17,32 @@ use recado_client::{Command, CommandError, Event, Receipt, State};
 use recado_proto::frame::{ClosingCode, Person};
 use recado_proto::id::MessageId;
 use recado_proto::name::NameKeys;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::input::{Fault, Input, Lines};
+use super::calculating::{Asked, Calculated, Calculating, SayTo};
+use super::ending::Signals;
 use super::now_ms;
+use crate::calculator::Answer;
 use crate::context::Exit;
 
 /// How long the end waits for what was entered to be stored.
 const SETTLE_TIME: Duration = Duration::from_secs(10);
 
 /// Messages of the past that are shown where nobody says how many: a screen's worth.
-pub(super) const SCREEN: usize = 20;
+pub(crate) const SCREEN: usize = 20;
+
+/// Questions to the database that may be under way; then no more is taken from a program that asks many.
+const QUESTIONS: usize = 64;
 
 /// How people or programs see a chat.
-pub(super) trait Face {
+pub(crate) trait Face {
+    /// What is entered: lines, or keys.
+    type Input;
+
+    /// Whether it takes what is entered at any time: a screen, whose keys do more than enter messages.
+    const IS_SCREEN: bool = false;
+
     /// The session is open. Comes first.
     fn ready(&mut self, name: &str, trusted: &Trusted) -> io::Result<()>;
 
@@ -38,26 +52,53 @@ pub(super) trait Face {
     /// There is none; it is tried again.
     fn away(&mut self, code: Option<ClosingCode>, detail: &str) -> io::Result<()>;
 
-    /// A line was entered.
-    fn line(&mut self, line: &str) -> io::Result<Action>;
+    /// Something was entered.
+    fn input(&mut self, input: Self::Input) -> io::Result<Action>;
 
-    /// A line was entered that cannot be taken.
-    fn bad_line(&mut self, fault: Fault) -> io::Result<()>;
+    /// What it wants by itself. Asked for until there is nothing, after everything that happens.
+    fn wish(&mut self) -> Option<Action> {
+        None
+    }
 
-    /// A message that [`line`](Self::line) asked for could not be entered.
+    /// When [`draw`](Self::draw) is to be called.
+    fn draws_at(&self) -> Option<Instant> {
+        None
+    }
+
+    /// It is time to draw.
+    fn draw(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// A message is on its way into the database.
+    fn entered(&mut self, message: &Outgoing) -> io::Result<()> {
+        let _ = message;
+        Ok(())
+    }
+
+    /// A message that [`input`](Self::input) asked for could not be entered.
     fn refused(&mut self, error: CommandError, reference: Option<String>) -> io::Result<()>;
 
     /// A command could not be done; or it was [`Command::Trust`], and was done.
     fn answer(&mut self, command: &Command, result: Result<(), CommandError>) -> io::Result<()>;
 
-    /// Something happened. Whatever a private message's receipt stands for has been shown when this returns.
-    fn event(&mut self, event: &Event) -> io::Result<()>;
+    /// Something happened.
+    fn event(&mut self, event: &Event) -> io::Result<Shown>;
 
     /// What became of a message of one's own.
     fn state(&mut self, own: &Own) -> io::Result<()>;
 
-    /// The past that was asked for.
-    fn past(&mut self, items: &[Item], reference: Option<String>) -> io::Result<()>;
+    /// The past that was asked for, in the order in which it was.
+    fn past(&mut self, items: Vec<Item>, reference: Option<String>) -> io::Result<()>;
+
+    /// Those with whom there were private messages.
+    fn correspondents(&mut self, found: Vec<Correspondent>) -> io::Result<()> {
+        let _ = found;
+        Ok(())
+    }
+
+    /// The answer to a calculation.
+    fn calculated(&mut self, calculated: &Calculated) -> io::Result<()>;
 
     /// What was compared with someone: as was asked, with the reference of that; or they say that it was right.
     fn verification(
@@ -77,6 +118,12 @@ pub(super) trait Face {
     /// These could not be written down: the disk is full.
     fn disk_full(&mut self, path: &str, lost: &[Outgoing]) -> io::Result<()>;
 
+    /// The end was asked for, and waits for this many to be stored.
+    fn quitting(&mut self, count: usize) -> io::Result<()> {
+        let _ = count;
+        Ok(())
+    }
+
     /// So many were entered and are not stored: they are sent next time.
     fn left(&mut self, count: usize) -> io::Result<()>;
 
@@ -87,8 +134,18 @@ pub(super) trait Face {
     fn failed(&mut self, error: &SessionError) -> io::Result<()>;
 }
 
-/// What a line asks for.
-pub(super) enum Action {
+/// Whether what an event tells of has been shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Shown {
+    /// It is written out: a private message counts as taken.
+    Now,
+    /// Not yet: the face gives [`Command::Take`] itself.
+    Later,
+}
+
+/// What is asked for.
+#[derive(PartialEq, Debug)]
+pub(crate) enum Action {
     /// Nothing more.
     Nothing,
     /// A message to one person, or to everyone.
@@ -105,58 +162,70 @@ pub(super) enum Action {
     Verify(String, Option<Comparison>),
     /// The past; [`Face::past`] answers.
     Ask(Question, Option<String>),
+    /// [`Face::correspondents`] answers, with so many at most.
+    Correspondents(usize),
+    /// A calculation; [`Face::calculated`] answers.
+    Calculate(Asked),
     /// A private message has been taken.
     Acknowledge(MessageId, Option<String>),
     /// The end, once everything is stored.
     Quit,
+    /// The end, now.
+    Interrupt,
 }
 
 /// What became of a message of one's own.
 #[derive(Clone)]
-pub(super) struct Own {
-    pub(super) id: MessageId,
+pub(crate) struct Own {
+    pub(crate) id: MessageId,
     /// To whom, as typed; `None` is everyone.
-    pub(super) to: Option<String>,
+    pub(crate) to: Option<String>,
+    /// What it says, if another process entered it.
+    pub(crate) text: Option<String>,
     /// Whether they are here.
-    pub(super) is_here: bool,
-    pub(super) reference: Option<String>,
-    pub(super) state: State,
+    pub(crate) is_here: bool,
+    pub(crate) reference: Option<String>,
+    pub(crate) state: State,
     /// Whether this process was told before that it is stored, or cannot know. What is delivered is stored, also where
     /// only that is told.
-    pub(super) was_stored: bool,
+    pub(crate) was_stored: bool,
 }
 
 /// How a chat begins.
 #[derive(Clone, Copy)]
-pub(super) struct Opening<'a> {
-    pub(super) trusted: &'a Trusted,
-    pub(super) incoming: IncomingMail,
+pub(crate) struct Opening<'a> {
+    pub(crate) trusted: &'a Trusted,
+    pub(crate) incoming: IncomingMail,
     /// Whether the latest messages are shown first.
-    pub(super) shows_history: bool,
+    pub(crate) shows_history: bool,
 }
 
 /// Runs a chat to its end.
-pub(super) async fn talk<F: Face>(
+pub(crate) async fn talk<F: Face>(
     opening: Opening<'_>,
     session: Session,
     face: &mut F,
-    lines: Lines,
+    input: mpsc::Receiver<F::Input>,
+    signals: Signals,
 ) -> Exit {
     let mut talk = Talk {
         opening,
         session,
         face,
         is_ready: false,
-        takes_lines: false,
+        takes_input: F::IS_SCREEN,
         skips_replayed: opening.shows_history,
         said: BTreeMap::new(),
         shown: BTreeSet::new(),
         here: BTreeSet::new(),
         rosters: VecDeque::new(),
+        findings: VecDeque::new(),
+        calculating: Calculating::new(opening.trusted.clone()),
+        verifying: 0,
         quitting: None,
     };
     // An error: nobody reads what is written any more, a terminal that was closed, a pipe that ended.
-    let exit = talk.run(lines).await.unwrap_or(Exit::Failed);
+    let exit = talk.run(input, signals).await.unwrap_or(Exit::Failed);
     talk.session.close().await;
     exit
 }
@@ -167,7 +236,7 @@ struct Talk<'a, F: Face> {
     face: &'a mut F,
     is_ready: bool,
     /// Whether what is entered is taken: not before there is anyone to take it, unless that may take for ever.
-    takes_lines: bool,
+    takes_input: bool,
     /// Whether messages to everyone that were said before are not shown now.
     skips_replayed: bool,
     /// What was entered and has no outcome yet.
@@ -178,6 +247,11 @@ struct Talk<'a, F: Face> {
     here: BTreeSet<String>,
     /// Rosters that will come: whether the face asked for each.
     rosters: VecDeque<bool>,
+    /// What is asked of the database; the answers come in this order.
+    findings: VecDeque<Finding>,
+    calculating: Calculating,
+    /// Codes that were asked for and have not come.
+    verifying: usize,
     /// When patience ends, once the end was asked for.
     quitting: Option<Instant>,
 }
@@ -187,29 +261,61 @@ struct Said {
     is_stored: bool,
 }
 
+/// What the database is asked.
+type Finding = Pin<Box<dyn Future<Output = Result<Found, HistoryError>> + Send>>;
+
+/// What it answers.
+enum Found {
+    Past(Vec<Item>, Option<String>),
+    Correspondents(Vec<Correspondent>),
+    /// What became of a message that another process entered.
+    Own(Own),
+    /// Whether someone's messages are refused.
+    Blocked(String, bool),
+}
+
 impl<F: Face> Talk<'_, F> {
-    async fn run(&mut self, mut lines: Lines) -> io::Result<Exit> {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
+    async fn run(
+        &mut self,
+        mut input: mpsc::Receiver<F::Input>,
+        mut signals: Signals,
+    ) -> io::Result<Exit> {
         loop {
-            if self.quitting.is_some() && self.unstored() == 0 {
+            while let Some(wish) = self.face.wish() {
+                if let Some(exit) = self.act(wish).await? {
+                    return Ok(exit);
+                }
+            }
+            if self.quitting.is_some() && self.is_settled() {
                 return Ok(Exit::Done);
             }
             let patience = self.quitting.unwrap_or_else(Instant::now);
+            let draws_at = self.face.draws_at();
+            // Not biased: whoever enters much, or is told much, must not keep the other from its turn.
             tokio::select! {
-                biased;
-                _ = interrupt.recv() => return Ok(Exit::Interrupted),
-                _ = terminate.recv() => return Ok(Exit::Interrupted),
+                () = signals.next() => return Ok(Exit::Interrupted),
+                entered = input.recv(), if self.takes_input() => match entered {
+                    Some(entered) => {
+                        let action = self.face.input(entered)?;
+                        if let Some(exit) = self.act(action).await? {
+                            return Ok(exit);
+                        }
+                    }
+                    None => self.quit()?,
+                },
                 update = self.session.update() => match update {
                     Some(Update::Ended(end)) => return self.end(&end),
                     Some(update) => self.take_update(update).await?,
                     None => return Ok(Exit::Failed),
                 },
-                line = lines.recv(), if self.takes_lines && self.quitting.is_none() => match line {
-                    Some(Input::Line(line)) => self.take_line(&line).await?,
-                    Some(Input::Fault(fault)) => self.face.bad_line(fault)?,
-                    None => self.quit(),
-                },
+                found = next(&mut self.findings) => {
+                    self.findings.pop_front();
+                    self.take_found(found.map_err(io::Error::other)?).await?;
+                }
+                calculated = self.calculating.next() => self.take_calculated(calculated).await?,
+                () = sleep_until(draws_at.unwrap_or_else(Instant::now)), if draws_at.is_some() => {
+                    self.face.draw()?;
+                }
                 () = sleep_until(patience), if self.quitting.is_some() => {
                     self.face.left(self.unstored())?;
                     return Ok(Exit::Failed);
@@ -218,8 +324,23 @@ impl<F: Face> Talk<'_, F> {
         }
     }
 
-    fn quit(&mut self) {
-        self.quitting = Some(Instant::now() + SETTLE_TIME);
+    fn takes_input(&self) -> bool {
+        let has_room = self.findings.len() < QUESTIONS && self.calculating.has_room();
+        self.takes_input && has_room && (self.quitting.is_none() || F::IS_SCREEN)
+    }
+
+    fn quit(&mut self) -> io::Result<()> {
+        if self.quitting.is_none() {
+            self.quitting = Some(Instant::now() + SETTLE_TIME);
+            self.face.quitting(self.unstored())?;
+        }
+        Ok(())
+    }
+
+    /// Whether everything that was entered has been stored or has failed, and everything that was asked is answered.
+    fn is_settled(&self) -> bool {
+        let is_answered = self.findings.is_empty() && self.verifying == 0;
+        self.unstored() == 0 && is_answered && !self.calculating.is_busy()
     }
 
     fn unstored(&self) -> usize {
@@ -244,7 +365,7 @@ impl<F: Face> Talk<'_, F> {
                 self.face.answer(&command, result)
             }
             Update::Away { code, detail } => {
-                (self.skips_replayed, self.takes_lines) = (false, true);
+                (self.skips_replayed, self.takes_input) = (false, true);
                 self.face.away(code, &detail)
             }
             Update::DiskFull { path, lost } => {
@@ -257,7 +378,10 @@ impl<F: Face> Talk<'_, F> {
                 name,
                 result,
                 asked,
-            } => self.face.verification(&name, &result, asked),
+            } => {
+                self.verifying = self.verifying.saturating_sub(usize::from(asked));
+                self.face.verification(&name, &result, asked)
+            }
             Update::Verified(names) => self.face.verified(&names),
             // Taken before.
             Update::Ended(_) => Ok(()),
@@ -266,20 +390,22 @@ impl<F: Face> Talk<'_, F> {
 
     async fn take_event(&mut self, event: Event) -> io::Result<()> {
         match event {
-            Event::Ready { name, .. } => {
+            Event::Ready { ref name, .. } => {
                 self.rosters.push_back(false);
                 self.command(Command::Who).await?;
                 if self.is_ready {
+                    self.face.event(&event)?;
                     return self.face.back();
                 }
-                (self.is_ready, self.takes_lines) = (true, true);
-                self.face.ready(&name, self.opening.trusted)?;
+                (self.is_ready, self.takes_input) = (true, true);
+                self.face.ready(name, self.opening.trusted)?;
+                self.face.event(&event)?;
                 if self.opening.shows_history {
                     let question = Question::Latest {
                         conversation: Conversation::Any,
                         limit: SCREEN,
                     };
-                    self.ask(question, None).await?;
+                    self.ask(question, None);
                 }
                 Ok(())
             }
@@ -287,19 +413,20 @@ impl<F: Face> Talk<'_, F> {
                 id,
                 reference,
                 state,
-            } => self.take_state(id, reference, state).await,
+            } => self.take_state(id, reference, state),
             Event::Roster(people) => {
                 self.here = people.iter().map(folded).collect();
-                match self.rosters.pop_front() {
-                    Some(false) => Ok(()),
-                    _ => self.face.event(&Event::Roster(people)),
+                let is_asked_for = self.rosters.pop_front() != Some(false);
+                if is_asked_for || F::IS_SCREEN {
+                    self.face.event(&Event::Roster(people))?;
                 }
+                Ok(())
             }
             Event::Private { id, receipt, .. } => {
-                self.face.event(&event)?;
+                let shown = self.face.event(&event)?;
                 if self.opening.incoming == IncomingMail::TakenByHand {
                     self.shown.insert((id, receipt));
-                } else {
+                } else if shown == Shown::Now {
                     // It has been written out: only now it counts as shown.
                     self.command(Command::Take(receipt)).await?;
                 }
@@ -322,55 +449,99 @@ impl<F: Face> Talk<'_, F> {
                     }
                     _ => {}
                 }
-                self.face.event(&event)
+                self.face.event(&event)?;
+                Ok(())
             }
         }
     }
 
-    async fn take_state(
+    fn take_state(
         &mut self,
         id: MessageId,
         reference: Option<String>,
         state: State,
     ) -> io::Result<()> {
-        let was_stored = self.said.get(&id).is_none_or(|said| said.is_stored);
-        let to = match self.said.get_mut(&id) {
-            Some(said) => {
-                said.is_stored |= state != State::Queued;
-                let to = said.to.clone();
-                let is_over =
-                    !matches!((state, &to), (State::Queued, _) | (State::Stored, Some(_)));
-                if is_over {
-                    self.said.remove(&id);
-                }
-                to
-            }
+        let Some(said) = self.said.get_mut(&id) else {
             // It was entered by an earlier process, or by another one.
-            None => {
-                let entered = self.session.history().entered(id).await;
-                entered.ok().flatten().and_then(|entered| entered.to)
-            }
+            let history = self.session.history().clone();
+            self.findings.push_back(Box::pin(async move {
+                let entered = history.entered(id).await?;
+                let (to, text) = match entered {
+                    Some(entered) => (entered.to, Some(entered.text)),
+                    None => (None, None),
+                };
+                Ok(Found::Own(Own {
+                    id,
+                    to,
+                    text,
+                    is_here: false,
+                    reference,
+                    state,
+                    was_stored: true,
+                }))
+            }));
+            return Ok(());
         };
-        let to_folded = to.as_deref().map(|to| NameKeys::of(to).folded);
-        self.face.state(&Own {
+        let was_stored = said.is_stored;
+        said.is_stored |= state != State::Queued;
+        let to = said.to.clone();
+        let is_over = !matches!((state, &to), (State::Queued, _) | (State::Stored, Some(_)));
+        if is_over {
+            self.said.remove(&id);
+        }
+        self.tell_state(Own {
             id,
-            is_here: to_folded.is_none_or(|to| self.here.contains(&to)),
             to,
+            text: None,
+            is_here: false,
             reference,
             state,
             was_stored,
         })
     }
 
-    async fn take_line(&mut self, line: &str) -> io::Result<()> {
-        match self.face.line(line)? {
+    fn tell_state(&mut self, mut own: Own) -> io::Result<()> {
+        let to_folded = own.to.as_deref().map(|to| NameKeys::of(to).folded);
+        own.is_here = to_folded.is_none_or(|to| self.here.contains(&to));
+        self.face.state(&own)
+    }
+
+    async fn take_found(&mut self, found: Found) -> io::Result<()> {
+        match found {
+            Found::Past(items, reference) => self.face.past(items, reference),
+            Found::Correspondents(found) => self.face.correspondents(found),
+            Found::Own(own) => self.tell_state(own),
+            Found::Blocked(name, is_blocked) => {
+                let blocked = !is_blocked;
+                self.command(Command::Block { name, blocked }).await
+            }
+        }
+    }
+
+    async fn take_calculated(&mut self, calculated: Calculated) -> io::Result<()> {
+        self.face.calculated(&calculated)?;
+        let Ok(Answer::Result(outcome)) = &calculated.answer else {
+            return Ok(());
+        };
+        let to = match calculated.asked.say_to {
+            SayTo::Nobody => return Ok(()),
+            SayTo::All => None,
+            SayTo::One(name) => Some(name),
+        };
+        self.say(to, outcome.shown.equation(), None).await
+    }
+
+    /// Does what is asked for; the exit if that is the end.
+    async fn act(&mut self, action: Action) -> io::Result<Option<Exit>> {
+        match action {
             Action::Nothing => {}
-            Action::Quit => self.quit(),
+            Action::Quit => self.quit()?,
+            Action::Interrupt => return Ok(Some(Exit::Interrupted)),
             Action::Say {
                 to,
                 text,
                 reference,
-            } => return self.say(to, text, reference).await,
+            } => self.say(to, text, reference).await?,
             Action::Command(command) => {
                 if command == Command::Who {
                     self.rosters.push_back(true);
@@ -378,28 +549,43 @@ impl<F: Face> Talk<'_, F> {
                 self.command(command).await?;
             }
             Action::ToggleBlock(name) => {
-                let is_blocked = self.session.history().is_blocked(&name).await;
-                let blocked = !is_blocked.map_err(io::Error::other)?;
-                self.command(Command::Block { name, blocked }).await?;
+                let history = self.session.history().clone();
+                self.findings.push_back(Box::pin(async move {
+                    let is_blocked = history.is_blocked(&name).await?;
+                    Ok(Found::Blocked(name, is_blocked))
+                }));
             }
             Action::Verify(name, comparison) => {
-                // What is too long to be a name is nobody's.
-                if self.session.verify(&name, comparison).await.is_err() {
-                    let result = Err(VerifyError::UnknownName);
-                    self.face.verification(&name, &result, true)?;
+                match self.session.verify(&name, comparison).await {
+                    Ok(()) => self.verifying += 1,
+                    // What is too long to be a name is nobody's.
+                    Err(_) => {
+                        let result = Err(VerifyError::UnknownName);
+                        self.face.verification(&name, &result, true)?;
+                    }
                 }
             }
-            Action::Ask(question, reference) => self.ask(question, reference).await?,
+            Action::Ask(question, reference) => self.ask(question, reference),
+            Action::Correspondents(limit) => {
+                let history = self.session.history().clone();
+                self.findings.push_back(Box::pin(async move {
+                    let found = history.correspondents(limit).await?;
+                    Ok(Found::Correspondents(found))
+                }));
+            }
+            Action::Calculate(asked) => self.calculating.ask(asked),
             Action::Acknowledge(id, reference) => {
                 let found = self.shown.iter().find(|(shown, _)| *shown == id).copied();
-                let Some((id, receipt)) = found else {
-                    return self.face.nothing_to_acknowledge(reference);
-                };
-                self.shown.remove(&(id, receipt));
-                self.command(Command::Take(receipt)).await?;
+                match found {
+                    Some((id, receipt)) => {
+                        self.shown.remove(&(id, receipt));
+                        self.command(Command::Take(receipt)).await?;
+                    }
+                    None => self.face.nothing_to_acknowledge(reference)?,
+                }
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     async fn say(
@@ -415,18 +601,23 @@ impl<F: Face> Talk<'_, F> {
             text,
             reference: reference.clone(),
         };
-        let id = message.id;
-        if let Err(error) = self.session.enter(message).await {
+        if let Err(error) = message.check() {
             return self.face.refused(error, reference);
         }
-        let is_stored = false;
+        let (id, is_stored) = (message.id, false);
         self.said.insert(id, Said { to, is_stored });
+        self.face.entered(&message)?;
+        // It was checked.
+        let _ = self.session.enter(message).await;
         Ok(())
     }
 
-    async fn ask(&mut self, question: Question, reference: Option<String>) -> io::Result<()> {
-        let items = self.session.history().ask(question).await;
-        self.face.past(&items.map_err(io::Error::other)?, reference)
+    fn ask(&mut self, question: Question, reference: Option<String>) {
+        let history = self.session.history().clone();
+        self.findings.push_back(Box::pin(async move {
+            let items = history.ask(question).await?;
+            Ok(Found::Past(items, reference))
+        }));
     }
 
     /// Gives a command; one that is malformed is answered like one that cannot be done.
@@ -435,6 +626,14 @@ impl<F: Face> Talk<'_, F> {
             Ok(()) => Ok(()),
             Err(error) => self.face.answer(&command, Err(error)),
         }
+    }
+}
+
+/// The answer to the first of these. Can be dropped without loss.
+async fn next(findings: &mut VecDeque<Finding>) -> Result<Found, HistoryError> {
+    match findings.front_mut() {
+        Some(finding) => finding.as_mut().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -10,6 +10,16 @@ error-inherited = a socket that the system handed over cannot be used ({ $cause 
 error-stdout = nothing can be written to standard output
 error-secret = what was entered cannot be read ({ $cause })
 
+address-empty = the server's address is empty; give HOST or HOST:PORT
+address-character = { $character } cannot stand in a server's address; give HOST, HOST:PORT, [IPv6]:PORT, https://… or recado://…
+address-too-long = no host has so long a name
+address-ipv6 = "{ $text }" is not an IPv6 address; with a port, write [IPv6]:PORT
+address-port = "{ $text }" is not a port: ports are numbers from 1 to 65535
+address-scheme = { $scheme }:// is no address of a recado server; use https:// or recado://
+address-fingerprint = the recado:// address is cut short or damaged: after HOST:PORT/ it carries SHA256-…; copy it whole
+address-secret = the secret at the end of the ticket is damaged; copy it whole
+address-parts = the recado:// address has more parts than recado://HOST:PORT/SHA256-…/SECRET
+
 notice-last-server = Using { $server }, the server used last.
 
 ### serve
@@ -164,7 +174,11 @@ chat-global = [UDP] { $from }:
 chat-global-unverified = [UDP] { $from } (unverified):
 chat-global-late = [UDP] { $from } (late):
 chat-global-before = [UDP] { $from } (before you came):
-chat-hole = { $count } messages to everyone were lost and cannot be had any more.
+chat-hole =
+    { $count ->
+        [one] { $number } message to everyone was lost and cannot be had any more.
+       *[other] { $number } messages to everyone were lost and cannot be had any more.
+    }
 chat-link-open = Messages to everyone go by UDP, both ways.
 chat-link-no-up = UDP does not reach the server: your messages to everyone go by TCP.
 chat-link-no-down = No UDP comes from the server: others' messages to everyone come by TCP.
@@ -182,7 +196,11 @@ chat-joined = { $name } joined
 chat-left = { $name } left
 chat-roster = Here now: { $names }
 chat-unreadable = A message from { $from } could not be read; it was asked for again.
-chat-resealed = [TCP] To { $to }: { $count } messages could not be read there; they are sealed with new keys and sent again.
+chat-resealed =
+    { $count ->
+        [one] [TCP] To { $to }: { $number } message could not be read there; it is sealed with new keys and sent again.
+       *[other] [TCP] To { $to }: { $number } messages could not be read there; they are sealed with new keys and sent again.
+    }
 chat-package-refused = [TCP] To { $to }: waiting: the server gave keys for { $to } that are of no use ({ $why }). It is tried again.
 package-malformed = they are damaged
 package-other_key = they are somebody else's
@@ -216,7 +234,11 @@ waiting-mailbox_full = too much waits for them already
 waiting-rate = you are writing faster than the server allows
 waiting-storage = the server's disk is full
 waiting-no_keys = they have not come yet with a recado that encrypts, or not for a long time
-chat-missing = { $count } messages from { $from } are missing here: another copy of this history took them.
+chat-missing =
+    { $count ->
+        [one] { $number } message from { $from } is missing here: another copy of this history took it.
+       *[other] { $number } messages from { $from } are missing here: another copy of this history took them.
+    }
 chat-key-changed =
     THE KEY OF { $name } HAS CHANGED. Someone may be posing as { $name }: what you wrote was not sent.
       remembered: { $old }
@@ -239,8 +261,16 @@ state-stored = stored
 state-delivered = delivered
 state-failed = not delivered
 chat-disk-full = there is no room to write { $path }; free some, it is tried again
-chat-disk-full-lost = Not sent: the last { $count } messages. Write them again.
-chat-left-queued = { $count } messages are not sent yet. They are kept, and sent next time.
+chat-disk-full-lost =
+    { $count ->
+        [one] Not sent: the last message. Write it again.
+       *[other] Not sent: the last { $number } messages. Write them again.
+    }
+chat-left-queued =
+    { $count ->
+        [one] { $number } message is not sent yet. It is kept, and sent next time.
+       *[other] { $number } messages are not sent yet. They are kept, and sent next time.
+    }
 chat-failed = [TCP] To { $to }: NOT delivered: { $why }
 chat-failed-global = [UDP] Your message to everyone: NOT confirmed: { $why }
 failure-unreadable = their recado could not read it, however often it was sealed
@@ -256,6 +286,7 @@ failure-other = the server gave a reason that this version does not know
 chat-hint-bare = Nothing was sent: begin with /udp to write to everyone, or with /tcp NAME to write to one person.
 chat-hint-incomplete = Something is missing: /{ $command } …; /help shows how it goes.
 chat-hint-unknown = There is no command /{ $command }; /help shows those there are.
+chat-hint-not-yet = This version of recado cannot do /{ $command } yet; /help shows what it can.
 chat-error-too-long = Nothing was sent: a message has at most { $limit } bytes.
 chat-error-not-text = Nothing was sent: the line is not UTF-8 text.
 chat-error-name = Nothing was sent: no name is so long.
@@ -266,6 +297,7 @@ chat-help =
     /tcp NAME TEXT    writes to one person (also /msg)
     /history [NAME]   the latest messages, with one person, or (all) to everyone
     /search WORDS     messages that have these words
+    /calc X OP Y      calculates: /calc 0.1 + 0.2; with --all or --to NAME tells the result
     /block NAME       refuses someone's messages, or takes them again
     /trust NAME       trusts someone's new key
     /verify NAME      shows a code to compare by voice
@@ -280,6 +312,154 @@ chat-ended-protocol = The server ended the session: this program broke its proto
 chat-json-name = --json needs --name NAME
 chat-ticket-prompt = Ticket (recado://HOST:PORT/SHA256-…/…):
 chat-not-a-ticket = this is neither a server's address nor a ticket ({ $cause })
+
+### Full screen
+
+tui-no-screen = the terminal cannot be drawn on ({ $cause }); write: recado chat --plain
+tui-connecting = Connecting to { $server } …
+tui-trust-title = Unknown server
+tui-trust-server = The server { $server } is not known here yet. Its key has the fingerprint
+tui-trust-explanation =
+    Compare it with the one that the server shows on its own screen, or ask whoever runs it, in person or by phone.
+
+    The same: nobody is in between. It is remembered, and you are not asked again.
+    Another one: do not trust it. Someone may be in between, and could read along.
+tui-trust-no = Do not trust
+tui-trust-yes = Trust and remember
+tui-trust-keys = ← → choose · Enter confirms
+tui-name-title = Your name
+tui-name-explanation = By this name others will know you on { $server }. It is yours from then on.
+tui-opening = opening …
+tui-away = no connection; trying again
+tui-ending =
+    { $count ->
+        [0] ending …
+        [one] ending: { $number } message is not stored yet
+       *[other] ending: { $number } messages are not stored yet
+    }
+tui-loss = { $percent } % lost
+tui-unread = { $number } new
+tui-conversations = Conversations
+tui-everyone = Everyone
+tui-here = Here ({ $number })
+tui-here-unknown = Here
+tui-you = { $name } (you)
+tui-more = and { $number } more
+tui-title-here =
+    { $count ->
+        [one] { $number } person here
+       *[other] { $number } people here
+    }
+tui-title-is-here = here
+tui-title-is-away = away: gets it when back
+tui-nothing-yet = Nothing has been said here yet.
+tui-beginning = the beginning
+tui-new = new
+tui-unverified = unverified
+tui-repaired = repaired
+tui-late = { $via } late
+tui-before = earlier
+tui-joined =
+    { $count ->
+        [one] { $names } joined
+       *[other] { $names } joined
+    }
+tui-left =
+    { $count ->
+        [one] { $names } left
+       *[other] { $names } left
+    }
+tui-presence-more =
+    { $count ->
+        [one] { $number } more came or went
+       *[other] { $number } more came or went
+    }
+tui-day = { $weekday }, { $day } { $month } { $year }
+weekday-1 = Monday
+weekday-2 = Tuesday
+weekday-3 = Wednesday
+weekday-4 = Thursday
+weekday-5 = Friday
+weekday-6 = Saturday
+weekday-7 = Sunday
+month-1 = January
+month-2 = February
+month-3 = March
+month-4 = April
+month-5 = May
+month-6 = June
+month-7 = July
+month-8 = August
+month-9 = September
+month-10 = October
+month-11 = November
+month-12 = December
+tui-placeholder = Write a message, or /help
+tui-to-recado = Command
+tui-to-everyone = To everyone
+tui-to-person = To { $name }
+tui-keys = F1 help
+tui-keys-past = Esc: to the newest
+tui-unseen =
+    { $count ->
+        [one] { $number } new below · Esc
+       *[other] { $number } new below · Esc
+    }
+tui-hint-interrupt = Thrown away; ↑ brings it back. Ctrl-C once more ends.
+tui-hint-history = PgUp goes back, as far as there is anything.
+tui-not-written-down = there was no room to write it down
+tui-file-from = { $file } from { $name }
+tui-file-to = { $file } to { $name }
+tui-file-offered = { $size } · /accept { $offer } or /decline { $offer }
+tui-file-waiting = waiting for an answer
+tui-file-done = in { $path }
+tui-file-left = { $time } left
+tui-search-title = Search: { $words }
+tui-search-looking = Looking …
+tui-search-found =
+    { $count ->
+        [one] { $number } message · Enter goes there · Esc closes
+       *[other] { $number } messages · Enter goes there · Esc closes
+    }
+tui-help-title = Help
+tui-help-more = ↑ ↓ PgUp PgDn · Esc closes
+tui-help-close = Esc closes
+tui-help =
+    Writing
+      Enter              sends to the conversation that is open
+      Alt-Enter, Ctrl-J  a new line
+      Tab                completes commands, names and paths
+      ↑ ↓                what you wrote before (Ctrl-P, Ctrl-N)
+      Ctrl-W, Ctrl-U     erases a word, the line up to here
+      //TEXT             begins a message with a slash
+    Looking
+      PgUp PgDn          older and newer messages
+      Ctrl-Home, Esc     the oldest that is loaded; the newest
+      Alt-↑ Alt-↓        another conversation; Alt-1 to Alt-9
+      Alt-A              the next conversation with something new
+      Ctrl-F             looks for words
+    Commands
+      /udp TEXT          writes to everyone (also /all)
+      /tcp NAME TEXT     writes to one person (also /msg)
+      /tcp NAME          opens the conversation
+      /search WORDS      messages that have these words
+      /calc X OP Y       calculates: /calc 0.1 + 0.2
+      … --all, --to NAME and tells the result to everyone, to one person
+      /block NAME        refuses someone's messages, or takes them again
+      /trust NAME        trusts someone's new key
+      /who               who is here
+      /link              how messages travel
+      /quit              ends (also Ctrl-D)
+    What stands behind a message
+      queued             written down on this machine, not sent yet
+      stored             the server has it, and keeps it
+      delivered          its recipient has it
+      udp tcp            what carried it here; late: after a newer one
+      repaired           it was lost, asked for, and came over TCP
+      ?                  not known to be from whom it says
+    Screen
+      Ctrl-L             draws all anew
+      Ctrl-C             throws away what you write; again: ends
 
 ### Send
 
@@ -378,6 +558,46 @@ demo-failed-missing = { $name } did not see "{ $expected }" in time
 demo-failed-process = { $command } could not be run or ended too early
 demo-failed-plaintext = the text of a message was readable on the wire
 
+### Wrong use
+
+usage-options = [OPTIONS]
+usage-help = --help shows more.
+usage-suggestion = Perhaps { $suggestion } was meant.
+usage-unknown-argument = there is no argument { $argument } here
+usage-unknown-command = there is no command { $command }
+usage-missing-command = a command is missing: { $commands }
+usage-no-value = { $argument } needs a value
+usage-choose = "{ $value }" is no value of { $argument }; there are: { $valid }
+usage-bad-value = "{ $value }" is no value of { $argument }: { $why }
+usage-bad-secret = what was given as { $argument } cannot be used: { $why }
+usage-conflict = { $argument } and { $other } do not go together; leave one of them out
+usage-twice = { $argument } was given more than once
+usage-missing = missing: { $arguments }
+usage-too-many = "{ $value }" is one too many for { $argument }
+usage-other = { $cause }
+usage-default = [default: { $value }]
+usage-values = [values: { $value }]
+usage-variable = [variable: { $value }]
+value-command = COMMAND
+value-dir = DIR
+value-file = FILE
+value-port = PORT
+value-addr = ADDR
+value-name = NAME
+value-when = WHEN
+value-who = WHO
+value-format = FORMAT
+value-ticket = TICKET
+value-text = TEXT
+value-state = STATE
+value-seconds = SECONDS
+value-operation = OPERATION
+value-theme = THEME
+value-key = KEY
+value-limit = LIMIT
+value-period = PERIOD
+value-value = VALUE
+
 ### Operating
 
 admin-no-server = no server runs on { $folder }; start one with "recado serve", or name its folder with --data-dir
@@ -463,6 +683,7 @@ help-chat-plain = Line by line, without a full screen
 help-chat-json = One JSON object a line, for programs
 help-chat-ack = When a private message counts as received, with --json: auto (when it is written down) or manual (when the program says so)
 help-chat-history = Show the latest messages first
+help-chat-theme = How the full screen is coloured: auto, dark, light or contrast
 help-chat-examples =
     A ticket is better given in RECADO_TICKET, or on standard input: others on this machine see arguments.
 

@@ -74,18 +74,77 @@ impl Language {
 
     /// The message `id`, with its arguments. A test makes sure that every message is there.
     pub(crate) fn text(self, id: &str, arguments: &[(&str, &str)]) -> String {
+        let mut values = FluentArgs::new();
+        for (name, value) in arguments {
+            values.set(*name, *value);
+        }
+        self.format(id, &values)
+    }
+
+    /// The same of so many: `$count` chooses the form, `$number` shows it.
+    pub(crate) fn counted(self, id: &str, count: u64, arguments: &[(&str, &str)]) -> String {
+        let mut values = FluentArgs::new();
+        // Beyond what a float counts exactly, nobody reads the last digit.
+        values.set("count", count as f64);
+        values.set("number", self.number(count));
+        for (name, value) in arguments {
+            values.set(*name, *value);
+        }
+        self.format(id, &values)
+    }
+
+    /// A number as the language writes it: `12,345` or `12.345`.
+    pub(crate) fn number(self, number: u64) -> String {
+        let digits = number.to_string();
+        let mark = match self {
+            Self::English => ',',
+            Self::Portuguese => '.',
+        };
+        let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+        for (at, digit) in digits.chars().enumerate() {
+            if at > 0 && (digits.len() - at).is_multiple_of(3) {
+                text.push(mark);
+            }
+            text.push(digit);
+        }
+        text
+    }
+
+    /// A number with one decimal place.
+    pub(crate) fn decimal(self, number: f64) -> String {
+        let text = format!("{number:.1}");
+        match self.writes_decimal_comma() {
+            true => text.replace('.', ","),
+            false => text,
+        }
+    }
+
+    /// Bytes, in the unit that fits: `1.2 MB`.
+    pub(crate) fn bytes(self, bytes: u64) -> String {
+        const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
+        if bytes < 1000 {
+            return format!("{bytes} B");
+        }
+        let (mut amount, mut unit) = (bytes as f64 / 1000.0, UNITS[0]);
+        for larger in UNITS.into_iter().skip(1) {
+            // What would be rounded up to 1,000 is one of the next.
+            if amount < 999.95 {
+                break;
+            }
+            (amount, unit) = (amount / 1000.0, larger);
+        }
+        format!("{} {unit}", self.decimal(amount))
+    }
+
+    fn format(self, id: &str, values: &FluentArgs<'_>) -> String {
         let bundle = self.bundle();
         let pattern = bundle.get_message(id).and_then(|message| message.value());
         let Some(pattern) = pattern else {
             debug_assert!(false, "no message {id}");
             return id.to_owned();
         };
-        let mut values = FluentArgs::new();
-        for (name, value) in arguments {
-            values.set(*name, *value);
-        }
         let mut errors = vec![];
-        let text = bundle.format_pattern(pattern, Some(&values), &mut errors);
+        let text = bundle.format_pattern(pattern, Some(values), &mut errors);
         debug_assert!(errors.is_empty(), "{id}: {errors:?}");
         text.into_owned()
     }
@@ -102,16 +161,16 @@ impl Language {
             Self::English => (&ENGLISH, EN),
             Self::Portuguese => (&PORTUGUESE, PT_BR),
         };
-        cell.get_or_init(|| bundle(source, self.tag()))
+        cell.get_or_init(|| bundle(source, self))
     }
 }
 
 const EN: &str = include_str!("en.ftl");
 const PT_BR: &str = include_str!("pt-BR.ftl");
 
-fn bundle(source: &str, tag: &str) -> Bundle {
+fn bundle(source: &str, language: Language) -> Bundle {
     // Both tags are well formed; it decides plural rules alone.
-    let tag: LanguageIdentifier = tag.parse().unwrap_or_default();
+    let tag: LanguageIdentifier = language.tag().parse().unwrap_or_default();
     // What could be parsed is used; a test makes sure that all can.
     let resource = match FluentResource::try_new(source.to_owned()) {
         Ok(resource) => resource,

@@ -10,6 +10,16 @@ error-inherited = um soquete entregue pelo sistema não pode ser usado ({ $cause
 error-stdout = não é possível escrever na saída padrão
 error-secret = o que foi digitado não pode ser lido ({ $cause })
 
+address-empty = o endereço do servidor está vazio; escreva HOST ou HOST:PORTA
+address-character = { $character } não cabe no endereço de um servidor; escreva HOST, HOST:PORTA, [IPv6]:PORTA, https://… ou recado://…
+address-too-long = nenhum host tem um nome tão longo
+address-ipv6 = "{ $text }" não é um endereço IPv6; com porta, escreva [IPv6]:PORTA
+address-port = "{ $text }" não é uma porta: portas são números de 1 a 65535
+address-scheme = { $scheme }:// não é o endereço de um servidor recado; use https:// ou recado://
+address-fingerprint = o endereço recado:// está incompleto ou danificado: depois de HOST:PORTA/ vem SHA256-…; copie-o inteiro
+address-secret = o segredo no fim do convite está danificado; copie-o inteiro
+address-parts = o endereço recado:// tem mais partes que recado://HOST:PORTA/SHA256-…/SEGREDO
+
 notice-last-server = Usando { $server }, o último servidor usado.
 
 ### serve
@@ -164,7 +174,11 @@ chat-global = [UDP] { $from }:
 chat-global-unverified = [UDP] { $from } (sem verificação):
 chat-global-late = [UDP] { $from } (atrasada):
 chat-global-before = [UDP] { $from } (antes de você chegar):
-chat-hole = { $count } mensagens para todos se perderam e não podem mais ser obtidas.
+chat-hole =
+    { $count ->
+        [one] { $number } mensagem para todos se perdeu e não pode mais ser obtida.
+       *[other] { $number } mensagens para todos se perderam e não podem mais ser obtidas.
+    }
 chat-link-open = As mensagens para todos vão por UDP, nos dois sentidos.
 chat-link-no-up = O UDP não chega ao servidor: suas mensagens para todos vão por TCP.
 chat-link-no-down = Nenhum UDP vem do servidor: as mensagens dos outros para todos vêm por TCP.
@@ -182,7 +196,11 @@ chat-joined = { $name } entrou
 chat-left = { $name } saiu
 chat-roster = Presentes: { $names }
 chat-unreadable = Uma mensagem de { $from } não pôde ser lida; ela foi pedida de novo.
-chat-resealed = [TCP] Para { $to }: { $count } mensagens não puderam ser lidas lá; são cifradas com chaves novas e enviadas de novo.
+chat-resealed =
+    { $count ->
+        [one] [TCP] Para { $to }: { $number } mensagem não pôde ser lida lá; é cifrada com chaves novas e enviada de novo.
+       *[other] [TCP] Para { $to }: { $number } mensagens não puderam ser lidas lá; são cifradas com chaves novas e enviadas de novo.
+    }
 chat-package-refused = [TCP] Para { $to }: esperando: o servidor deu chaves de { $to } que não servem ({ $why }). É tentado de novo.
 package-malformed = estão danificadas
 package-other_key = são de outra pessoa
@@ -194,7 +212,11 @@ waiting-mailbox_full = já há mensagens demais esperando por essa pessoa
 waiting-rate = você está escrevendo mais depressa do que o servidor permite
 waiting-storage = o disco do servidor está cheio
 waiting-no_keys = essa pessoa ainda não entrou com um recado que cifra, ou não entra há muito tempo
-chat-missing = Faltam aqui { $count } mensagens de { $from }: outra cópia deste histórico ficou com elas.
+chat-missing =
+    { $count ->
+        [one] Falta aqui { $number } mensagem de { $from }: outra cópia deste histórico ficou com ela.
+       *[other] Faltam aqui { $number } mensagens de { $from }: outra cópia deste histórico ficou com elas.
+    }
 chat-key-changed =
     A CHAVE DE { $name } MUDOU. Alguém pode estar se passando por { $name }: o que você escreveu não foi enviado.
       lembrada: { $old }
@@ -239,8 +261,16 @@ state-stored = guardada
 state-delivered = entregue
 state-failed = não entregue
 chat-disk-full = não há espaço para gravar { $path }; libere algum, a gravação é tentada de novo
-chat-disk-full-lost = Não foram enviadas as últimas { $count } mensagens. Escreva-as de novo.
-chat-left-queued = { $count } mensagens ainda não foram enviadas. Ficam guardadas e são enviadas da próxima vez.
+chat-disk-full-lost =
+    { $count ->
+        [one] Não foi enviada a última mensagem. Escreva-a de novo.
+       *[other] Não foram enviadas as últimas { $number } mensagens. Escreva-as de novo.
+    }
+chat-left-queued =
+    { $count ->
+        [one] { $number } mensagem ainda não foi enviada. Fica guardada e é enviada da próxima vez.
+       *[other] { $number } mensagens ainda não foram enviadas. Ficam guardadas e são enviadas da próxima vez.
+    }
 chat-failed = [TCP] Para { $to }: NÃO entregue: { $why }
 chat-failed-global = [UDP] Sua mensagem para todos: NÃO confirmada: { $why }
 failure-unreadable = o recado dessa pessoa não conseguiu ler, por mais que fosse cifrada de novo
@@ -256,6 +286,7 @@ failure-other = o servidor deu um motivo que esta versão não conhece
 chat-hint-bare = Nada foi enviado: comece com /udp para escrever a todos, ou com /tcp NOME para escrever a uma pessoa.
 chat-hint-incomplete = Falta algo: /{ $command } …; /ajuda mostra como se escreve.
 chat-hint-unknown = Não há o comando /{ $command }; /ajuda mostra os que há.
+chat-hint-not-yet = Esta versão do recado ainda não sabe fazer /{ $command }; /ajuda mostra o que ela sabe.
 chat-error-too-long = Nada foi enviado: uma mensagem tem no máximo { $limit } bytes.
 chat-error-not-text = Nada foi enviado: a linha não é texto em UTF-8.
 chat-error-name = Nada foi enviado: nenhum nome é tão longo.
@@ -266,6 +297,7 @@ chat-help =
     /tcp NOME TEXTO    escreve a uma pessoa (também /privado)
     /historico [NOME]  as últimas mensagens, com uma pessoa, ou (todos) para todos
     /buscar PALAVRAS   mensagens que têm estas palavras
+    /calc X OP Y       calcula: /calc 0,1 + 0,2; com --todos ou --para NOME conta o resultado
     /bloquear NOME     recusa as mensagens de alguém, ou volta a aceitá-las
     /confiar NOME      confia na chave nova de alguém
     /verificar NOME    mostra um código para comparar por voz
@@ -280,6 +312,154 @@ chat-ended-protocol = O servidor terminou a sessão: este programa não seguiu o
 chat-json-name = --json precisa de --name NOME
 chat-ticket-prompt = Convite (recado://HOST:PORTA/SHA256-…/…):
 chat-not-a-ticket = isto não é o endereço de um servidor nem um convite ({ $cause })
+
+### Tela cheia
+
+tui-no-screen = não é possível desenhar neste terminal ({ $cause }); escreva: recado chat --plain
+tui-connecting = Conectando a { $server } …
+tui-trust-title = Servidor desconhecido
+tui-trust-server = O servidor { $server } ainda não é conhecido aqui. A impressão digital da chave dele é
+tui-trust-explanation =
+    Compare com a que o servidor mostra na própria tela, ou pergunte a quem o administra, pessoalmente ou por telefone.
+
+    Se forem iguais, não há ninguém no meio. O servidor é lembrado, e você não verá esta pergunta de novo.
+    Se forem diferentes, não confie. Pode haver alguém no meio, que leria tudo.
+tui-trust-no = Não confiar
+tui-trust-yes = Confiar e lembrar
+tui-trust-keys = ← → escolhe · Enter confirma
+tui-name-title = Seu nome
+tui-name-explanation = Com este nome as outras pessoas verão você em { $server }. Ele passa a ser seu.
+tui-opening = abrindo …
+tui-away = sem conexão; tentando de novo
+tui-ending =
+    { $count ->
+        [0] terminando …
+        [one] terminando: falta guardar { $number } mensagem
+       *[other] terminando: falta guardar { $number } mensagens
+    }
+tui-loss = { $percent } % de perda
+tui-unread = { $number } novas
+tui-conversations = Conversas
+tui-everyone = Todos
+tui-here = Presentes ({ $number })
+tui-here-unknown = Presentes
+tui-you = { $name } (você)
+tui-more = e mais { $number }
+tui-title-here =
+    { $count ->
+        [one] { $number } pessoa presente
+       *[other] { $number } pessoas presentes
+    }
+tui-title-is-here = presente
+tui-title-is-away = ausente: recebe quando voltar
+tui-nothing-yet = Ainda não há mensagens aqui.
+tui-beginning = o começo
+tui-new = novas
+tui-unverified = não verificada
+tui-repaired = recuperada
+tui-late = { $via } atrasada
+tui-before = anterior
+tui-joined =
+    { $count ->
+        [one] { $names } entrou
+       *[other] { $names } entraram
+    }
+tui-left =
+    { $count ->
+        [one] { $names } saiu
+       *[other] { $names } saíram
+    }
+tui-presence-more =
+    { $count ->
+        [one] mais { $number } entrada ou saída
+       *[other] mais { $number } entradas ou saídas
+    }
+tui-day = { $weekday }, { $day } de { $month } de { $year }
+weekday-1 = segunda-feira
+weekday-2 = terça-feira
+weekday-3 = quarta-feira
+weekday-4 = quinta-feira
+weekday-5 = sexta-feira
+weekday-6 = sábado
+weekday-7 = domingo
+month-1 = janeiro
+month-2 = fevereiro
+month-3 = março
+month-4 = abril
+month-5 = maio
+month-6 = junho
+month-7 = julho
+month-8 = agosto
+month-9 = setembro
+month-10 = outubro
+month-11 = novembro
+month-12 = dezembro
+tui-placeholder = Escreva uma mensagem, ou /ajuda
+tui-to-recado = Comando
+tui-to-everyone = Para todos
+tui-to-person = Para { $name }
+tui-keys = F1 ajuda
+tui-keys-past = Esc: às mais novas
+tui-unseen =
+    { $count ->
+        [one] { $number } nova abaixo · Esc
+       *[other] { $number } novas abaixo · Esc
+    }
+tui-hint-interrupt = O texto foi descartado; ↑ o traz de volta. Ctrl-C mais uma vez termina.
+tui-hint-history = PgUp volta no tempo, até onde houver mensagens.
+tui-not-written-down = não havia espaço para gravar
+tui-file-from = { $file } de { $name }
+tui-file-to = { $file } para { $name }
+tui-file-offered = { $size } · /aceitar { $offer } ou /recusar { $offer }
+tui-file-waiting = esperando resposta
+tui-file-done = em { $path }
+tui-file-left = faltam { $time }
+tui-search-title = Busca: { $words }
+tui-search-looking = Buscando …
+tui-search-found =
+    { $count ->
+        [one] { $number } mensagem · Enter vai até ela · Esc fecha
+       *[other] { $number } mensagens · Enter vai até ela · Esc fecha
+    }
+tui-help-title = Ajuda
+tui-help-more = ↑ ↓ PgUp PgDn · Esc fecha
+tui-help-close = Esc fecha
+tui-help =
+    Escrever
+      Enter              envia para a conversa que está aberta
+      Alt-Enter, Ctrl-J  uma linha nova
+      Tab                completa comandos, nomes e caminhos
+      ↑ ↓                o que você escreveu antes (Ctrl-P, Ctrl-N)
+      Ctrl-W, Ctrl-U     apaga uma palavra, a linha até aqui
+      //TEXTO            começa uma mensagem com uma barra
+    Ver
+      PgUp PgDn          mensagens mais antigas e mais novas
+      Ctrl-Home, Esc     a mais antiga já carregada; a mais nova
+      Alt-↑ Alt-↓        outra conversa; Alt-1 a Alt-9
+      Alt-A              a próxima conversa com algo novo
+      Ctrl-F             busca palavras
+    Comandos
+      /udp TEXTO         escreve a todos (também /todos)
+      /tcp NOME TEXTO    escreve a uma pessoa (também /privado)
+      /tcp NOME          abre a conversa
+      /buscar PALAVRAS   mensagens que têm estas palavras
+      /calc X OP Y       calcula: /calc 0,1 + 0,2
+      … --todos, --para NOME e conta o resultado a todos, a uma pessoa
+      /bloquear NOME     recusa as mensagens de alguém, ou volta a aceitá-las
+      /confiar NOME      confia na chave nova de alguém
+      /quem              quem está presente
+      /link              por onde as mensagens vão
+      /sair              termina (também Ctrl-D)
+    O que está escrito atrás de uma mensagem
+      na fila            gravada nesta máquina, ainda não enviada
+      guardada           o servidor a tem, e não a perde
+      entregue           quem devia receber já a tem
+      udp tcp            o que a trouxe; atrasada: depois de uma mais nova
+      recuperada         perdeu-se, foi pedida e veio por TCP
+      ?                  não se sabe se é de quem diz ser
+    Tela
+      Ctrl-L             desenha tudo de novo
+      Ctrl-C             descarta o que você escreve; de novo: termina
 
 ### Enviar
 
@@ -378,6 +558,46 @@ demo-failed-missing = { $name } não viu "{ $expected }" a tempo
 demo-failed-process = { $command } não pôde ser executado ou terminou cedo demais
 demo-failed-plaintext = o texto de uma mensagem podia ser lido no fio
 
+### Uso errado
+
+usage-options = [OPÇÕES]
+usage-help = --help mostra mais.
+usage-suggestion = Talvez seja { $suggestion }.
+usage-unknown-argument = não há o argumento { $argument } aqui
+usage-unknown-command = não há o comando { $command }
+usage-missing-command = falta um comando: { $commands }
+usage-no-value = { $argument } precisa de um valor
+usage-choose = "{ $value }" não é um valor de { $argument }; há: { $valid }
+usage-bad-value = "{ $value }" não é um valor de { $argument }: { $why }
+usage-bad-secret = o que foi indicado em { $argument } não pode ser usado: { $why }
+usage-conflict = { $argument } e { $other } não combinam; deixe um deles de fora
+usage-twice = { $argument } foi indicado mais de uma vez
+usage-missing = falta: { $arguments }
+usage-too-many = "{ $value }" está sobrando em { $argument }
+usage-other = { $cause }
+usage-default = [padrão: { $value }]
+usage-values = [valores: { $value }]
+usage-variable = [variável: { $value }]
+value-command = COMANDO
+value-dir = PASTA
+value-file = ARQUIVO
+value-port = PORTA
+value-addr = ENDEREÇO
+value-name = NOME
+value-when = QUANDO
+value-who = QUEM
+value-format = FORMATO
+value-ticket = CONVITE
+value-text = TEXTO
+value-state = ESTADO
+value-seconds = SEGUNDOS
+value-operation = OPERAÇÃO
+value-theme = TEMA
+value-key = CHAVE
+value-limit = LIMITE
+value-period = PERÍODO
+value-value = VALOR
+
 ### Administração
 
 admin-no-server = nenhum servidor está em execução em { $folder }; inicie um com "recado serve", ou indique a pasta dele com --data-dir
@@ -463,6 +683,7 @@ help-chat-plain = Linha por linha, sem tela cheia
 help-chat-json = Um objeto JSON por linha, para programas
 help-chat-ack = Quando uma mensagem privada conta como recebida, com --json: auto (quando é gravada) ou manual (quando o programa diz)
 help-chat-history = Mostra antes as últimas mensagens
+help-chat-theme = Como a tela cheia é colorida: auto, dark (escura), light (clara) ou contrast (contraste)
 help-chat-examples =
     É melhor indicar um convite em RECADO_TICKET, ou na entrada padrão: outros nesta máquina veem argumentos.
 

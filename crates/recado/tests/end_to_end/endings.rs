@@ -197,7 +197,7 @@ fn what_a_server_that_is_gone_did_not_get_is_kept_for_the_next_time() {
     a.enter("/quem");
     a.stderr.find("agora não há conexão");
     a.enter("/sair");
-    a.end().says(1, &["1 mensagens ainda não foram enviadas"]);
+    a.end().says(1, &["1 mensagem ainda não foi enviada"]);
     b.say(json!({"type": "quit"}));
     assert_eq!(b.end().code, 0);
 }

@@ -5,6 +5,7 @@ mod common;
 
 mod acme;
 mod admin;
+mod bots;
 mod calculator;
 mod campaign;
 mod certificates;
@@ -15,6 +16,7 @@ mod doctor;
 mod endings;
 mod events;
 mod failing_disk;
+mod full_screen;
 mod hostile_peers;
 mod hostile_text;
 mod invites;

@@ -9,8 +9,11 @@ use nix::fcntl::OFlag;
 use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 
+use nix::sys::signal::Signal;
+use serde_json::json;
+
 use crate::common::{
-    Home, Killed, Lines, NAME_PROMPT_PT, PROMPT_PT, Person, Server, Transcript, run,
+    Bot, Home, Killed, Lines, NAME_PROMPT_PT, PROMPT_PT, Person, Screen, Server, Transcript, run,
 };
 
 /// A process at a terminal. Killed when dropped.
@@ -203,4 +206,123 @@ fn a_terminal_that_is_closed_ends_the_chat() {
     drop(keyboard);
     b.stderr.find("A saiu");
     b.quit();
+}
+
+/// `recado chat --plain` on a terminal of its own, high enough for all that is said.
+fn by_line(home: &Home, server: &Server, name: &str) -> Screen {
+    let address = server.address();
+    let arguments = [
+        "chat", "--plain", "--lang", "pt-BR", "--name", name, "--server", &address,
+    ];
+    let screen = Screen::start(home.recado(&arguments).env("TERM", "xterm"), 100, 60);
+    screen.shows(PROMPT_PT);
+    screen
+}
+
+#[test]
+fn a_line_that_is_being_typed_is_never_broken() {
+    let (server, home) = (Server::start(), Home::new());
+    let mut bob = Bot::join(&Home::new(), &server.address(), "Bob");
+    let mut alice = by_line(&home, &server, "Alice");
+    bob.sees("Alice", true);
+    alice.press("/udp Olá, eu estou no");
+    alice.shows("/udp Olá, eu estou no");
+    for text in ["um", "dois"] {
+        bob.say(json!({"type": "private", "to": "Alice", "text": text}));
+    }
+    for _ in 0..2 {
+        // She has them, and is not disturbed.
+        bob.state("delivered");
+    }
+    alice.press(" meio\u{7f}\u{7f}io\u{1b}[A");
+    alice.shows("/udp Olá, eu estou no meio");
+    alice.until("nothing else", |rows| {
+        !rows.iter().any(|row| row.contains("Privado"))
+    });
+    alice.press("\r");
+    assert_eq!(bob.find("global")["text"], "Olá, eu estou no meio");
+    alice.shows("[UDP] Alice: Olá, eu estou no meio");
+    alice.until("all in order", |rows| {
+        let at = |text: &str| rows.iter().position(|row| row == text);
+        let all = [
+            at("/udp Olá, eu estou no meio"),
+            at("[TCP] Privado de Bob: um"),
+            at("[TCP] Privado de Bob: dois"),
+            at("[UDP] Alice: Olá, eu estou no meio"),
+        ];
+        all.iter().all(Option::is_some) && all.is_sorted()
+    });
+    // A line that is given up lets go of what waits, too.
+    alice.press("/udp nada");
+    alice.shows("/udp nada");
+    bob.say(json!({"type": "private", "to": "Alice", "text": "três"}));
+    bob.state("delivered");
+    alice.press("\u{15}");
+    alice.shows("[TCP] Privado de Bob: três");
+    // Nothing moves the cursor but back over what is erased.
+    alice.press("\u{4}");
+    let (code, written) = alice.end();
+    assert_eq!(code, Some(0));
+    assert!(!written.contains('\u{1b}'), "{written:?}");
+}
+
+#[test]
+fn line_mode_leaves_the_terminal_as_it_was_too() {
+    let server = Server::start();
+    for signal in [
+        Signal::SIGINT,
+        Signal::SIGTERM,
+        Signal::SIGHUP,
+        Signal::SIGQUIT,
+    ] {
+        let mut alice = by_line(&Home::new(), &server, signal.as_str());
+        alice.press("/udp ");
+        alice.shows("/udp");
+        alice.signal(signal);
+        assert_eq!(alice.end().0, Some(130), "{signal}");
+    }
+    let mut alice = by_line(&Home::new(), &server, "Alice");
+    // The keys that send signals do.
+    alice.press("/udp metade");
+    alice.shows("/udp metade");
+    alice.press("\u{1a}");
+    alice.stops();
+    alice.signal(Signal::SIGCONT);
+    alice.press(" e o resto\r");
+    alice.shows("[UDP] Alice: metade e o resto");
+    alice.press("\u{3}");
+    assert_eq!(alice.end().0, Some(130));
+}
+
+#[test]
+fn lines_of_the_calculator_can_be_edited() {
+    let (server, home) = (Server::start(), Home::new());
+    let address = server.address();
+    let arguments = ["calc", "--lang", "pt-BR", "--server", &address];
+    let calc = || Screen::start(home.recado(&arguments).env("TERM", "xterm"), 100, 60);
+    let mut person = calc();
+    for (prompt, keys) in [
+        ("Tipo de requisição (GET ou POST):", "get\r"),
+        ("Operação (soma,", "ma\u{1}so\r"),
+        ("x:", "0,2\u{7f}1\r"),
+        ("y:", "0,3\u{1b}[D\u{1b}[3~2\r"),
+        ("Resultado: 0.3", ""),
+        ("Outro cálculo? (s/N)", "s\r"),
+    ] {
+        person.shows(prompt);
+        person.press(keys);
+    }
+    // What was typed before is there again.
+    person.until("asked again", |rows| {
+        let asked = rows
+            .iter()
+            .filter(|row| row.starts_with("Tipo de requisição"));
+        asked.count() == 2
+    });
+    // As far back as the first answer.
+    person.press_until("\u{1b}[A", "get", 2);
+    assert_eq!(person.end_by("\u{3}").0, Some(130));
+    let person = calc();
+    person.shows("Tipo de requisição");
+    assert_eq!(person.end_by("\u{4}").0, Some(0));
 }

@@ -12,6 +12,8 @@ mod program;
 mod proxy;
 mod raw;
 mod rough_link;
+mod schema;
+mod screen;
 mod served;
 mod server;
 
@@ -30,6 +32,8 @@ pub(crate) use program::{Ended, Killed, Program, run, run_with};
 pub(crate) use proxy::{Datagram, Proxy, Wire};
 pub(crate) use raw::{RawChat, RawIdentity, hello, tls};
 pub(crate) use rough_link::RoughLink;
+pub(crate) use schema::fault;
+pub(crate) use screen::Screen;
 pub(crate) use served::served;
 pub(crate) use server::{Ready, Server};
 

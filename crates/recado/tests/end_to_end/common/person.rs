@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use serde_json::{Value, json};
 
-use super::{Home, PROMPT_PT, Program};
+use super::{Home, PROMPT_PT, Program, fault};
 
 /// `recado chat --plain --lang pt-BR`: someone who types.
 pub(crate) struct Person(Program);
@@ -153,6 +153,8 @@ impl DerefMut for Bot {
 #[track_caller]
 pub(crate) fn parse(line: &str) -> Value {
     let value: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line:?}"));
-    assert!(value["type"].is_string(), "{line}");
+    // As it is described to those who write programs.
+    let fault = fault("out", &value);
+    assert_eq!(fault, None, "{line}");
     value
 }
