@@ -83,9 +83,9 @@ impl Context {
         }
         let home = match &common.home {
             Some(home) => home.clone(),
-            None => match etcetera::choose_base_strategy() {
-                Ok(base) => base.data_dir().join("recado"),
-                Err(_) => {
+            None => match default_home() {
+                Some(home) => home,
+                None => {
                     terminal::complain(&language.text("error-no-home", &[]));
                     return Err(Exit::Failed);
                 }
@@ -212,6 +212,12 @@ impl Context {
         }
         Ok(trusted)
     }
+}
+
+/// The folder for recado's own data where none is named: the platform's, and `recado` in it.
+pub(crate) fn default_home() -> Option<PathBuf> {
+    let base = etcetera::choose_base_strategy().ok()?;
+    Some(base.data_dir().join("recado"))
 }
 
 /// Shows the fingerprint of an unknown server, and takes yes or no.

@@ -4,16 +4,20 @@ mod argv;
 mod calc;
 mod chat;
 mod cli;
+mod completions;
+mod config;
 mod context;
 mod decimal;
 mod demo;
 mod doctor;
 mod i18n;
 mod install;
+mod man;
 mod name;
 mod secret;
 mod send;
 mod serve;
+mod settings;
 mod terminal;
 mod trust;
 mod wording;
@@ -26,6 +30,7 @@ use clap::error::ErrorKind;
 use cli::{Cli, Command};
 use context::{Context, Exit};
 use i18n::Language;
+use settings::{ParseError, Settings};
 
 /// The system's allocator keeps half as much again as sessions need of what their handshakes used for a moment: 20.8
 /// KiB a session, where this one takes 14.5 (`docs/benchmarks.md`).
@@ -34,14 +39,24 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments = argv::arguments();
-    let language = Language::detect(&arguments, |name| std::env::var(name).ok());
-    let mut command = cli::localise(Cli::command(), language);
-    let cli = command
-        .try_get_matches_from_mut(argv::shield_negative_operands(arguments))
-        .and_then(|matches| Cli::from_matches(&matches));
-    let cli = match cli {
-        Ok(cli) => cli,
-        Err(error) => {
+    let mut settings = Settings::locate(&arguments, |name| std::env::var_os(name));
+    let shielded = argv::shield_negative_operands(arguments.clone());
+    // The file may name the language, and what is wrong in it is said in some language: it is read first.
+    let read = settings.read(&Cli::command());
+    let language = Language::detect(&arguments, |name| {
+        let said = std::env::var(name).ok().filter(|value| !value.is_empty());
+        let is_ours = name == "RECADO_LANG";
+        said.or_else(|| settings.language().filter(|_| is_ours))
+    });
+    let command = cli::localise(Cli::command(), language);
+    let parsed = settings.parse(&command, &shielded);
+    let parsed = parsed.and_then(|matches| {
+        let cli = Cli::from_matches(&matches).map_err(|error| ParseError::Typed(error.into()))?;
+        Ok((cli, matches))
+    });
+    let (cli, matches) = match (parsed, read) {
+        // Whoever asks for help gets it, whatever is wrong elsewhere.
+        (Err(ParseError::Typed(error)), _) => {
             // What was asked for goes to stdout and is no error.
             let _ = error.print();
             return match error.kind() {
@@ -49,11 +64,31 @@ fn main() -> ExitCode {
                 _ => Exit::WrongUse.into(),
             };
         }
+        // The file that is to be written cannot be there yet.
+        (Ok((cli, matches)), Err(_)) if cli.writes_settings() => (cli, matches),
+        (_, Err(fault)) | (Err(ParseError::Fault(fault)), _) => {
+            let prefix = language.text("error-prefix", &[]);
+            terminal::complain(&format!("{prefix}{}", fault.text(language)));
+            return Exit::WrongUse.into();
+        }
+        (Ok(parsed), Ok(())) => parsed,
     };
-    run(cli, language).into()
+    let asked = Asked {
+        settings,
+        command,
+        matches,
+    };
+    run(cli, language, &asked).into()
 }
 
-fn run(cli: Cli, language: Language) -> Exit {
+/// What the command line, the environment and the file say, for commands that are about them.
+pub(crate) struct Asked {
+    pub(crate) settings: Settings,
+    pub(crate) command: clap::Command,
+    pub(crate) matches: clap::ArgMatches,
+}
+
+fn run(cli: Cli, language: Language, asked: &Asked) -> Exit {
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -78,6 +113,11 @@ fn run(cli: Cli, language: Language) -> Exit {
             Command::Demo(arguments) => demo::run(&context, arguments).await,
             Command::Trust(arguments) => trust::run(&context, arguments).await,
             Command::Name(arguments) => name::run(&context, arguments).await,
+            Command::Config(arguments) => config::run(&context, asked, &arguments),
+            Command::Completions(arguments) => {
+                completions::run(&context, &asked.command, arguments.shell)
+            }
+            Command::Man(arguments) => man::run(&context, &arguments.folder),
         }
     });
     // A thread that still waits for a line on standard input must not hold the program up.

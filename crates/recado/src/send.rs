@@ -39,6 +39,10 @@ async fn prepare(context: &Context, arguments: cli::Send) -> Result<Sending<'_>,
         context.complain(&context.text("send-all-delivered", &[]));
         return Err(Exit::WrongUse);
     }
+    if !arguments.all && arguments.to.is_none() {
+        context.complain(&context.text("send-nobody", &[]));
+        return Err(Exit::WrongUse);
+    }
     let text = text(context, arguments.text)?;
     let home = context.client_home()?;
     let trusted = context.trusted(&home).await?;

@@ -20,6 +20,10 @@ use crate::{terminal, wording};
 /// Serves until SIGINT or SIGTERM.
 pub(crate) async fn run(context: &Context, arguments: cli::Serve) -> Exit {
     start_logging(context, arguments.log_format);
+    if let Some(lonely) = lonely(&arguments) {
+        context.complain(&context.text(lonely, &[]));
+        return Exit::WrongUse;
+    }
     let public = match (arguments.cert, arguments.key) {
         (Some(certificate), Some(key)) => {
             PublicCertificates::Files(CertificateFiles { certificate, key })
@@ -109,6 +113,17 @@ pub(crate) async fn run(context: &Context, arguments: cli::Serve) -> Exit {
         _ = interrupt.recv() => Exit::Interrupted,
         _ = terminate.recv() => Exit::Interrupted,
     }
+}
+
+/// What of the arguments needs others to be there, and has none; wherever each is from.
+fn lonely(arguments: &cli::Serve) -> Option<&'static str> {
+    if arguments.cert.is_some() != arguments.key.is_some() && arguments.acme.is_empty() {
+        return Some("serve-lonely-certificate");
+    }
+    let about_acme = arguments.acme_directory.is_some()
+        || arguments.acme_ca.is_some()
+        || arguments.acme_forwarded;
+    (about_acme && arguments.acme.is_empty()).then_some("serve-lonely-acme")
 }
 
 /// The sockets that systemd, or the like of it, has bound for us, if it has.

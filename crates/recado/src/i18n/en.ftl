@@ -12,6 +12,47 @@ error-secret = what was entered cannot be read ({ $cause })
 
 notice-last-server = Using { $server }, the server used last.
 
+### Settings
+
+settings-unreadable = it cannot be read ({ $cause })
+settings-not-text = it is not UTF-8 text
+settings-too-long = it is longer than 256 KiB, which no settings are
+settings-syntax = this is no TOML ({ $cause })
+settings-unknown = there is no setting "{ $key }"
+settings-unknown-table = there is no command "{ $key }"
+settings-elsewhere =
+    "{ $key }" does not stand here, but { $table ->
+        [top] at the top, before any [table]
+       *[other] in [{ $table }] or at the top
+    }
+settings-suggestion = did you mean "{ $suggestion }"?
+settings-kind-switch = "{ $key }" is true or false
+settings-kind-number = "{ $key }" is a whole number
+settings-kind-text = "{ $key }" is a text in quotation marks
+settings-kind-list = "{ $key }" is a list of texts in quotation marks
+settings-value = "{ $value }" cannot be "{ $key }"
+settings-value-hidden = this cannot be "{ $key }"
+settings-possible = there are { $values }
+settings-conflict = "{ $key }" does not go with "{ $other }" (line { $line }); leave one of them out
+config-from-flag = flag
+config-from-environment = environment, { $name }
+config-from-file = file, line { $line }
+config-default = default
+config-not-set = not set
+config-file = { $path }
+config-file-missing = { $path } (not there; "recado config init" writes it)
+config-no-file = no folder for recado's data was found
+config-unknown-variable = { $name } is no variable of recado's
+config-written = A file with every setting in it is written; take the # away from those that you want:
+config-exists = { $path } is there already, and is not overwritten
+config-template =
+    recado's settings. A flag goes before the environment, the environment before this file.
+    What stands at the top holds for every command that takes it; what stands in a [table], for that command.
+    Relative paths begin at this file's folder. "recado config" shows what is in force, and from where.
+serve-lonely-certificate = --cert and --key go together: the certificate chain and its key, each a PEM file
+serve-lonely-acme = --acme-directory, --acme-ca and --acme-forwarded say how a CA is asked; say with --acme for which name
+send-nobody = say with --to NAME to whom, or --all for everyone
+
 ### serve
 
 serve-paste = To join from another machine, paste one of these there:
@@ -346,6 +387,16 @@ demo-failed-missing = { $name } did not see "{ $expected }" in time
 demo-failed-process = { $command } could not be run or ended too early
 demo-failed-plaintext = the text of a message was readable on the wire
 
+### The manual
+
+man-manual = recado
+man-name = NAME
+man-synopsis = SYNOPSIS
+man-examples = EXAMPLES
+man-possible-values = Possible values:
+man-variable = Also by the variable{" "}
+man-default = default:
+
 ### Help
 
 help = A private line for a class, a team or a home: messages and exact sums, encrypted, on your own machine.
@@ -358,6 +409,7 @@ help-version = Show the version
 help-server = The server: HOST, HOST:PORT, [IPv6]:PORT, https://… or recado://…
 help-lang = The language: pt-BR or en
 help-home = The folder for recado's own data
+help-config-file = The configuration file [default: config.toml in recado's folder]
 help-fingerprint = The fingerprint that the server must have
 help-ca = A CA, as a PEM file, that may vouch for an unknown server, in place of the system's
 help-accept-new = Trust an unknown server without asking
@@ -382,6 +434,7 @@ help-serve-acme-ca = The root certificate by which the CA itself is trusted, as 
 help-serve-acme-forwarded = Port 443 is forwarded to this server's port
 help-serve-metrics = Where metrics, /healthz and /readyz are told in plain HTTP: an address of this machine alone, as 127.0.0.1:9464
 help-serve-trusted-proxy = A proxy, or a network of them, whose X-Forwarded-For is believed; may be repeated
+help-serve-no-discovery = Do not announce this server on the local network
 help-serve-log-format = How logs are written: text or json
 help-serve-examples =
     Examples:
@@ -424,11 +477,37 @@ help-calc-examples =
       recado calc post / 1 3 --precision 50
       recado calc
 help-doctor = Examines the link to a server: name, TCP, TLS, HTTPS, UDP
+help-doctor-data-dir = The data folder of a server on this machine [default: server/ in recado's folder]
 help-doctor-output = How the result is written: text or json
 help-doctor-examples =
     Examples:
       recado doctor
       recado doctor --server 192.168.1.20:8443 --output json
+help-config = Show every setting that is in force, and from where: flag, environment, file or default
+help-config-examples =
+    Examples:
+      recado config
+      recado config --output json
+      recado config init
+help-config-output = How it is written: text or json
+help-config-init = Write a configuration file with every setting in it, each commented out
+help-config-init-examples =
+    Examples:
+      recado config init
+      sudo recado config init --config /etc/recado/config.toml
+help-completions = Write a script by which a shell completes recado's words
+help-completions-shell = The shell: bash, zsh, fish, elvish or powershell
+help-completions-examples =
+    Examples:
+      recado completions bash > ~/.local/share/bash-completion/completions/recado
+      recado completions zsh > ~/.zfunc/_recado
+      recado completions fish > ~/.config/fish/completions/recado.fish
+help-man = Write the pages of the manual, in both languages
+help-man-folder = The folder for them
+help-man-examples =
+    Examples:
+      recado man ~/.local/share/man
+      man recado-serve
 help-demo = See all of it at work, on this machine alone
 help-demo-explain = Show, step by step, what carried what, and the sealed bytes
 help-demo-examples =
@@ -445,6 +524,22 @@ help-trust-replace-host = The server
 help-trust-install = Show what browsers need to accept a server's certificate
 help-trust-install-host = The server, which must be known
 help-trust-install-apply = Do it too, as far as it needs no superuser
+help-trust-list-examples =
+    Example:
+      recado trust list
+help-trust-show-examples =
+    Example:
+      recado trust show chat.example.org
+help-trust-forget-examples =
+    Example:
+      recado trust forget 192.168.1.20:8443
+help-trust-replace-examples =
+    Example, with the fingerprint that whoever runs the server has confirmed:
+      recado trust replace chat.example.org --fingerprint SHA256:…
+help-trust-install-examples =
+    Examples:
+      recado trust install chat.example.org
+      recado trust install chat.example.org --apply
 help-trust-examples =
     Examples:
       recado trust list
@@ -456,6 +551,16 @@ help-name-export-name = The name; with --server where several servers know you b
 help-name-export-file = The file, which must not exist yet
 help-name-import = Take a name from a file
 help-name-import-file = The file
+help-name-list-examples =
+    Example:
+      recado name list
+help-name-export-examples =
+    Examples:
+      recado name export Alice alice.age
+      recado name export Alice alice.age --server chat.example.org
+help-name-import-examples =
+    Example:
+      recado name import alice.age
 help-name-examples =
     The passphrase is asked for; or give it in RECADO_PASSPHRASE, or as a line on standard input.
 

@@ -12,6 +12,47 @@ error-secret = o que foi digitado não pode ser lido ({ $cause })
 
 notice-last-server = Usando { $server }, o último servidor usado.
 
+### Configurações
+
+settings-unreadable = não é possível ler ({ $cause })
+settings-not-text = não é texto em UTF-8
+settings-too-long = passa de 256 KiB, e configurações não são tão longas
+settings-syntax = isto não é TOML ({ $cause })
+settings-unknown = não existe a configuração "{ $key }"
+settings-unknown-table = não existe o comando "{ $key }"
+settings-elsewhere =
+    "{ $key }" não fica aqui, e sim { $table ->
+        [top] no começo, antes de qualquer [tabela]
+       *[other] em [{ $table }] ou no começo
+    }
+settings-suggestion = você quis dizer "{ $suggestion }"?
+settings-kind-switch = "{ $key }" é true ou false
+settings-kind-number = "{ $key }" é um número inteiro
+settings-kind-text = "{ $key }" é um texto entre aspas
+settings-kind-list = "{ $key }" é uma lista de textos entre aspas
+settings-value = "{ $value }" não serve para "{ $key }"
+settings-value-hidden = isto não serve para "{ $key }"
+settings-possible = existem { $values }
+settings-conflict = "{ $key }" não combina com "{ $other }" (linha { $line }); deixe só um dos dois
+config-from-flag = opção
+config-from-environment = ambiente, { $name }
+config-from-file = arquivo, linha { $line }
+config-default = padrão
+config-not-set = sem valor
+config-file = { $path }
+config-file-missing = { $path } (não existe; "recado config init" o escreve)
+config-no-file = não foi encontrada uma pasta para os dados do recado
+config-unknown-variable = { $name } não é uma variável do recado
+config-written = Foi escrito um arquivo com todas as configurações; tire o # das que você quer:
+config-exists = { $path } já existe e não é substituído
+config-template =
+    Configurações do recado. Uma opção vale mais que o ambiente, e o ambiente mais que este arquivo.
+    O que fica no começo vale para todo comando que o aceita; o que fica em uma [tabela], para esse comando.
+    Caminhos relativos começam na pasta deste arquivo. "recado config" mostra o que vale e de onde vem.
+serve-lonely-certificate = --cert e --key andam juntos: a cadeia de certificados e a chave dela, cada um em um arquivo PEM
+serve-lonely-acme = --acme-directory, --acme-ca e --acme-forwarded dizem como pedir a uma AC; diga com --acme para qual nome
+send-nobody = diga com --to NOME para quem, ou --all para todos
+
 ### serve
 
 serve-paste = Para entrar a partir de outra máquina, cole lá uma destas linhas:
@@ -346,6 +387,16 @@ demo-failed-missing = { $name } não viu "{ $expected }" a tempo
 demo-failed-process = { $command } não pôde ser executado ou terminou cedo demais
 demo-failed-plaintext = o texto de uma mensagem podia ser lido no fio
 
+### O manual
+
+man-manual = recado
+man-name = NOME
+man-synopsis = SINOPSE
+man-examples = EXEMPLOS
+man-possible-values = Valores possíveis:
+man-variable = Também pela variável{" "}
+man-default = padrão:
+
 ### Ajuda
 
 help = Uma linha privada para uma turma, uma equipe ou uma casa: mensagens e contas exatas, com criptografia, na sua própria máquina.
@@ -358,6 +409,7 @@ help-version = Mostra a versão
 help-server = O servidor: HOST, HOST:PORTA, [IPv6]:PORTA, https://… ou recado://…
 help-lang = O idioma: pt-BR ou en
 help-home = A pasta para os dados do recado
+help-config-file = O arquivo de configuração [padrão: config.toml na pasta do recado]
 help-fingerprint = A impressão digital que o servidor precisa ter
 help-ca = Uma CA, em um arquivo PEM, que pode responder por um servidor desconhecido, no lugar das do sistema
 help-accept-new = Confia em um servidor desconhecido sem perguntar
@@ -382,6 +434,7 @@ help-serve-acme-ca = O certificado raiz pelo qual se confia na própria CA, em P
 help-serve-acme-forwarded = A porta 443 é encaminhada para a porta deste servidor
 help-serve-metrics = Onde métricas, /healthz e /readyz são ditos em HTTP simples: um endereço só desta máquina, como 127.0.0.1:9464
 help-serve-trusted-proxy = Um proxy, ou uma rede deles, em cujo X-Forwarded-For se confia; pode ser repetido
+help-serve-no-discovery = Não anuncia este servidor na rede local
 help-serve-log-format = Como os registros são escritos: text ou json
 help-serve-examples =
     Exemplos:
@@ -424,11 +477,37 @@ help-calc-examples =
       recado calc post / 1 3 --precision 50
       recado calc
 help-doctor = Examina a ligação com um servidor: nome, TCP, TLS, HTTPS, UDP
+help-doctor-data-dir = A pasta de dados de um servidor nesta máquina [padrão: server/ na pasta do recado]
 help-doctor-output = Como o resultado é escrito: text ou json
 help-doctor-examples =
     Exemplos:
       recado doctor
       recado doctor --server 192.168.1.20:8443 --output json
+help-config = Mostra todas as configurações que valem, e de onde vêm: opção, ambiente, arquivo ou padrão
+help-config-examples =
+    Exemplos:
+      recado config
+      recado config --output json
+      recado config init
+help-config-output = Como é escrito: text ou json
+help-config-init = Escreve um arquivo com todas as configurações, cada uma comentada
+help-config-init-examples =
+    Exemplos:
+      recado config init
+      sudo recado config init --config /etc/recado/config.toml
+help-completions = Escreve um script com que o shell completa as palavras do recado
+help-completions-shell = O shell: bash, zsh, fish, elvish ou powershell
+help-completions-examples =
+    Exemplos:
+      recado completions bash > ~/.local/share/bash-completion/completions/recado
+      recado completions zsh > ~/.zfunc/_recado
+      recado completions fish > ~/.config/fish/completions/recado.fish
+help-man = Escreve as páginas do manual, nas duas línguas
+help-man-folder = A pasta para elas
+help-man-examples =
+    Exemplos:
+      recado man ~/.local/share/man
+      man recado-serve
 help-demo = Mostra tudo em ação, só nesta máquina
 help-demo-explain = Mostra, passo a passo, o que levou o quê, e os bytes selados
 help-demo-examples =
@@ -445,6 +524,22 @@ help-trust-replace-host = O servidor
 help-trust-install = Mostra o que os navegadores precisam para aceitar o certificado de um servidor
 help-trust-install-host = O servidor, que precisa ser conhecido
 help-trust-install-apply = Faz isso também, até onde não precisa do superusuário
+help-trust-list-examples =
+    Exemplo:
+      recado trust list
+help-trust-show-examples =
+    Exemplo:
+      recado trust show chat.example.org
+help-trust-forget-examples =
+    Exemplo:
+      recado trust forget 192.168.1.20:8443
+help-trust-replace-examples =
+    Exemplo, com a impressão digital que quem cuida do servidor confirmou:
+      recado trust replace chat.example.org --fingerprint SHA256:…
+help-trust-install-examples =
+    Exemplos:
+      recado trust install chat.example.org
+      recado trust install chat.example.org --apply
 help-trust-examples =
     Exemplos:
       recado trust list
@@ -456,6 +551,16 @@ help-name-export-name = O nome; com --server onde vários servidores conhecem vo
 help-name-export-file = O arquivo, que ainda não pode existir
 help-name-import = Traz um nome de um arquivo
 help-name-import-file = O arquivo
+help-name-list-examples =
+    Exemplo:
+      recado name list
+help-name-export-examples =
+    Exemplos:
+      recado name export Alice alice.age
+      recado name export Alice alice.age --server chat.example.org
+help-name-import-examples =
+    Exemplo:
+      recado name import alice.age
 help-name-examples =
     A senha é perguntada; ou indique-a em RECADO_PASSPHRASE, ou como uma linha na entrada padrão.
 

@@ -25,6 +25,7 @@ mod ports;
 mod rough_link;
 mod schemathesis;
 mod serving;
+mod settings;
 mod terminal;
 mod tickets;
 mod transcript;
