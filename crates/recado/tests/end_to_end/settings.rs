@@ -124,7 +124,7 @@ fn a_file_is_written_once_and_says_nothing_until_it_is_changed() {
 #[test]
 fn no_secret_is_shown() {
     let fingerprint = "SHA256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-    let secret = "CCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCA";
+    let secret = "CCCCCCCCCCCCCCCCCCCCCA";
     let ticket = format!("recado://192.0.2.1:8443/{fingerprint}/{secret}");
     let home = with_file(&format!("server = \"{ticket}\"\n"));
     for more in [&[][..], &["--output", "json"]] {
