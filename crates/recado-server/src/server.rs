@@ -19,6 +19,7 @@ use crate::backend::{Backend, BackendError, BackendEvent};
 use crate::certificate::acme::{Acme, AcmeConfig, AcmeError};
 use crate::certificate::files::{CertificateFiles, FilesError};
 use crate::data_folder::{DataFolder, DataFolderError};
+use crate::discovery::{Announced, Announcement, Discovery};
 use crate::http::{HttpConfig, HttpService, TrustedProxy};
 use crate::hub_task::{EVENT_QUEUE, HubTask, ShellEvent};
 use crate::identity::{IdentityError, ServerIdentity};
@@ -61,6 +62,8 @@ pub struct ServerConfig {
     pub registration: Registration,
     /// What those are served who are not recado's own clients.
     pub public: PublicCertificates,
+    /// Whether the local network is told of it.
+    pub discovery: Discovery,
     /// Proxies whose word on whom they speak for is taken.
     pub trusted_proxies: Vec<TrustedProxy>,
 }
@@ -134,6 +137,7 @@ pub struct Server {
     udp: Vec<SocketAddr>,
     fingerprint: Fingerprint,
     folder: Arc<DataFolder>,
+    discovery: Discovery,
     renewal: Renewal,
     public: Keeper,
     events: mpsc::Sender<ShellEvent>,
@@ -287,6 +291,7 @@ impl Server {
             udp,
             fingerprint: identity.fingerprint(),
             folder,
+            discovery: config.discovery,
             renewal: Renewal { identity, tls },
             public,
             events,
@@ -354,8 +359,14 @@ impl Server {
     /// # Errors
     /// [`DiskFailed`], where that was why it stopped.
     pub async fn run(self) -> Result<(), DiskFailed> {
+        let announced = Announced {
+            fingerprint: self.fingerprint,
+            port: self.tcp.first().map_or(0, SocketAddr::port),
+            listening: self.tcp.clone(),
+        };
         let Self {
             folder,
+            discovery,
             renewal,
             public,
             events,
@@ -366,16 +377,34 @@ impl Server {
             ..
         } = self;
         let mut stopped = stop.subscribe();
+        // Here and not at the start: whoever waits for the ready line does not wait for this.
+        let mut announcement = match discovery {
+            Discovery::Announced => Some(Announcement::begin(announced)),
+            Discovery::Silent => None,
+        };
+        let kept = async {
+            match &mut announcement {
+                Some(announcement) => announcement.keep().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
+            never = kept => match never {},
             _ = async { stopped.wait_for(|stop| *stop).await.is_ok() } => {}
             never = renewal.run() => match never {},
             never = public.run() => match never {},
         }
         tracing::info!("stopping: what is under way is finished first");
         let _ = events.send(ShellEvent::Hub(Event::Shutdown)).await;
+        let farewell = async {
+            if let Some(announcement) = announcement {
+                announcement.end().await;
+            }
+        };
         // Every connection holds a sender; `None` comes when the last has ended.
         let drained = timeout(DRAIN_TIME, async { while alive.recv().await.is_some() {} });
-        if drained.await.is_err() {
+        let (drained, ()) = tokio::join!(drained, farewell);
+        if drained.is_err() {
             tracing::warn!("some connections did not end in time and were cut");
         }
         let _ = events.send(ShellEvent::Finish).await;

@@ -10,6 +10,7 @@ mod context;
 mod decimal;
 mod demo;
 mod doctor;
+mod find;
 mod i18n;
 mod install;
 mod man;

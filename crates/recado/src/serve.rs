@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 
 use listenfd::ListenFd;
 use recado_server::{
-    AcmeConfig, CertificateFiles, DiskFailed, Inherited, PortFallback, PublicCertificates, Server,
-    ServerConfig,
+    AcmeConfig, CertificateFiles, Discovery, DiskFailed, Inherited, PortFallback,
+    PublicCertificates, Server, ServerConfig,
 };
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
@@ -56,6 +56,10 @@ pub(crate) async fn run(context: &Context, arguments: cli::Serve) -> Exit {
         data_folder: arguments
             .data_dir
             .unwrap_or_else(|| context.home.join("server")),
+        discovery: match arguments.no_discovery {
+            true => Discovery::Silent,
+            false => Discovery::Announced,
+        },
         hosts: arguments.host,
         trusted_proxies: arguments.trusted_proxy,
         registration: match arguments.registration {

@@ -12,7 +12,7 @@ use recado_client::address::AddressError;
 use recado_client::home::Home;
 use recado_client::identity::Identity;
 use recado_client::session::{IncomingMail, Session, SessionConfig, SessionError};
-use recado_client::trust::Trusted;
+use recado_client::trust::{TrustStore, Trusted};
 use recado_proto::frame::{RefusalCode, Refused};
 use recado_proto::name::{Name, NameError};
 use zeroize::Zeroizing;
@@ -20,13 +20,13 @@ use zeroize::Zeroizing;
 use crate::cli;
 use crate::context::{Context, Exit};
 use crate::i18n::Language;
-use crate::{secret, terminal, wording};
+use crate::{find, secret, terminal, wording};
 use input::{Input, Lines};
 use talk::{Opening, talk};
 
 /// Opens a chat, and runs it to its end.
 pub(crate) async fn run(context: &Context, arguments: cli::Chat) -> Exit {
-    let context = &match with_ticket(context, arguments.ticket) {
+    let mut context = match with_ticket(context, arguments.ticket) {
         Ok(context) => context,
         Err(exit) => return exit,
     };
@@ -34,6 +34,13 @@ pub(crate) async fn run(context: &Context, arguments: cli::Chat) -> Exit {
         Ok(home) => home,
         Err(exit) => return exit,
     };
+    if context.common.server.is_none() && context.is_interactive() && !arguments.json {
+        match find::server(&context, &TrustStore::new(home.clone())).await {
+            Ok(server) => context.common.server = server,
+            Err(exit) => return exit,
+        }
+    }
+    let context = &context;
     let trusted = match context.trusted(&home).await {
         Ok(trusted) => trusted,
         Err(exit) => return exit,

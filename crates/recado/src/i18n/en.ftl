@@ -57,6 +57,19 @@ send-nobody = say with --to NAME to whom, or --all for everyone
 
 serve-paste = To join from another machine, paste one of these there:
 
+### Finding a server
+
+find-list = Servers on this network; what they say of themselves is not proven:
+find-nothing = No server announces itself on this network.
+find-more = {"      "}and { $count } more
+find-last = used last
+find-here = on this machine
+find-name = calls itself "{ $name }"
+find-claimed = { $fingerprint }
+find-question = Which one? Its number, or another address (HOST[:PORT]) [1]:
+find-question-address = The server's address (HOST[:PORT]), or what was given to you (recado://…):
+find-again = That is no number of the list, and no address.
+
 ### Trust
 
 trust-question =

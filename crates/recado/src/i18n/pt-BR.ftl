@@ -57,6 +57,19 @@ send-nobody = diga com --to NOME para quem, ou --all para todos
 
 serve-paste = Para entrar a partir de outra máquina, cole lá uma destas linhas:
 
+### Encontrar um servidor
+
+find-list = Servidores nesta rede; o que dizem de si mesmos não está provado:
+find-nothing = Nenhum servidor se anuncia nesta rede.
+find-more = {"      "}e mais { $count }
+find-last = usado por último
+find-here = nesta máquina
+find-name = diz que se chama "{ $name }"
+find-claimed = { $fingerprint }
+find-question = Qual deles? O número, ou outro endereço (HOST[:PORTA]) [1]:
+find-question-address = O endereço do servidor (HOST[:PORTA]), ou o que deram a você (recado://…):
+find-again = Isso não é um número da lista nem um endereço.
+
 ### Confiança
 
 trust-question =

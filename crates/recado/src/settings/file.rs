@@ -54,7 +54,13 @@ impl File {
             file.take(MAX_FILE + 1).read_to_end(&mut bytes)
         });
         match read {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !must_be_there => {
+            // Also where recado's folder cannot be one: whoever needs it says so.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) && !must_be_there =>
+            {
                 return Ok(None);
             }
             Err(error) => return Err(wrong(Wrong::Unreadable(error))),

@@ -14,14 +14,14 @@ use crate::common::{
 };
 
 /// A process at a terminal. Killed when dropped.
-struct AtTerminal {
+pub(crate) struct AtTerminal {
     child: Killed,
     keyboard: File,
-    screen: Lines,
+    pub(crate) screen: Lines,
 }
 
 impl AtTerminal {
-    fn spawn(command: &mut Command) -> Self {
+    pub(crate) fn spawn(command: &mut Command) -> Self {
         let (child, keyboard) = at_terminal(command);
         let screen = Lines::read(
             keyboard.try_clone().unwrap(),
@@ -35,7 +35,7 @@ impl AtTerminal {
         }
     }
 
-    fn enter(&mut self, line: &str) {
+    pub(crate) fn enter(&mut self, line: &str) {
         self.keyboard
             .write_all(format!("{line}\n").as_bytes())
             .unwrap();
@@ -47,7 +47,7 @@ impl AtTerminal {
         while self.screen.next().trim_end() != line {}
     }
 
-    fn code(&mut self) -> Option<i32> {
+    pub(crate) fn code(&mut self) -> Option<i32> {
         self.screen.rest();
         self.child.0.wait().unwrap().code()
     }
