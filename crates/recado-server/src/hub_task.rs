@@ -10,7 +10,7 @@ use recado_hub::{BackendRequest, DatagramChecks, Event, Hub, HubConfig, Output, 
 use recado_proto::datagram::{SessionSecret, Side};
 use recado_proto::frame::ClientFrame;
 use recado_proto::id::{ConnectionId, RemoteKey, SessionId};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::backend::Backend;
@@ -34,6 +34,8 @@ pub(crate) enum ShellEvent {
         session: SessionNumber,
         frames: Vec<ClientFrame>,
     },
+    /// Whoever asks is told that the task is alive.
+    Pulse(oneshot::Sender<()>),
     /// Every connection has ended: the task is to end too.
     Finish,
 }
@@ -95,6 +97,8 @@ impl HubTask {
                                     self.hub.handle(now, Event::Frame { session, frame });
                                 }
                             }
+                            // Whoever asked may be gone.
+                            ShellEvent::Pulse(answer) => drop(answer.send(())),
                             ShellEvent::Finish => finished = true,
                         }
                     }

@@ -13,6 +13,7 @@ mod hub_task;
 mod identity;
 mod metrics;
 mod net;
+mod reload;
 mod server;
 mod tls;
 
@@ -25,6 +26,7 @@ pub use discovery::Discovery;
 pub use identity::IdentityError;
 pub use metrics::HttpMetrics;
 pub use net::listen::{Inherited, Listen, ListenError, PortFallback};
+pub use reload::{Pulse, Reloadable, Reloader};
 pub use server::{DiskFailed, PublicCertificates, Server, ServerConfig, StartError, Stop};
 
 pub use recado_hub::Registration;

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ use crate::identity::{IdentityError, ServerIdentity};
 use crate::metrics::{self, Metrics, Parts, Watched};
 use crate::net::listen::{self, Bound, Inherited, Listen, ListenError, PortFallback};
 use crate::net::{Acceptor, Shards, UdpPort, default_shards, run_accept};
+use crate::reload::{Pulse, RELOAD_QUEUE, ReloadRequest, Reloader};
 use crate::tls::{Generation, Tls};
 
 /// How long what is under way may take once the server is to stop.
@@ -140,6 +142,9 @@ pub struct Server {
     discovery: Discovery,
     renewal: Renewal,
     public: Keeper,
+    http: HttpService,
+    reloader: Reloader,
+    reloads: mpsc::Receiver<ReloadRequest>,
     events: mpsc::Sender<ShellEvent>,
     stop: watch::Sender<bool>,
     alive: mpsc::Receiver<()>,
@@ -262,7 +267,7 @@ impl Server {
         let public = Keeper::open(config.public, &folder, &tls)?;
         let acceptor = Acceptor::new(
             tls.clone(),
-            http,
+            http.clone(),
             events.clone(),
             stopped,
             alive,
@@ -286,6 +291,7 @@ impl Server {
         for listener in listeners {
             tokio::spawn(run_accept(listener, acceptor.clone()));
         }
+        let (reloader, reloads) = mpsc::channel(RELOAD_QUEUE);
         Ok(Self {
             tcp,
             udp,
@@ -294,6 +300,9 @@ impl Server {
             discovery: config.discovery,
             renewal: Renewal { identity, tls },
             public,
+            http,
+            reloader: Reloader(reloader),
+            reloads,
             events,
             stop,
             alive: all_ended,
@@ -353,6 +362,16 @@ impl Server {
         Stop(self.stop.clone())
     }
 
+    /// What changes this server while it runs.
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
+    }
+
+    /// What tells whether it still decides anything.
+    pub fn pulse(&self) -> Pulse {
+        Pulse(self.events.clone())
+    }
+
     /// Serves until [`Stop::stop`]; then no connection is accepted any more, everyone is told, and what is under
     /// way is finished, within ten seconds.
     ///
@@ -369,6 +388,8 @@ impl Server {
             discovery,
             renewal,
             public,
+            http,
+            mut reloads,
             events,
             stop,
             mut alive,
@@ -392,7 +413,7 @@ impl Server {
             never = kept => match never {},
             _ = async { stopped.wait_for(|stop| *stop).await.is_ok() } => {}
             never = renewal.run() => match never {},
-            never = public.run() => match never {},
+            never = public.run(&mut reloads, &http) => match never {},
         }
         tracing::info!("stopping: what is under way is finished first");
         let _ = events.send(ShellEvent::Hub(Event::Shutdown)).await;
@@ -497,11 +518,37 @@ impl Keeper {
         })
     }
 
-    async fn run(self) -> std::convert::Infallible {
-        match self {
-            Self::Own => std::future::pending().await,
-            Self::Files(files, tls) => files.watch(tls).await,
-            Self::Acme(acme) => acme.run().await,
+    async fn run(
+        self,
+        reloads: &mut mpsc::Receiver<ReloadRequest>,
+        http: &HttpService,
+    ) -> std::convert::Infallible {
+        type Kept = Pin<Box<dyn Future<Output = std::convert::Infallible> + Send>>;
+        let watched = |files: CertificateFiles, tls: Tls| -> Kept { Box::pin(files.watch(tls)) };
+        let (mut kept, tls): (Kept, _) = match self {
+            Self::Own => (Box::pin(std::future::pending()), None),
+            Self::Files(files, tls) => (watched(files, tls.clone()), Some(tls)),
+            Self::Acme(acme) => (Box::pin(acme.run()), None),
+        };
+        loop {
+            let request = tokio::select! {
+                never = &mut kept => match never {},
+                request = reloads.recv() => request,
+            };
+            let Some(ReloadRequest { wanted, done }) = request else {
+                return kept.await;
+            };
+            http.trust_proxies(wanted.trusted_proxies);
+            let loaded = match (wanted.certificate, &tls) {
+                // Whether there are files at all is for the next start.
+                (Some(files), Some(tls)) => files.load().map(|certificate| {
+                    tls.serve(&certificate);
+                    kept = watched(files, tls.clone());
+                }),
+                _ => Ok(()),
+            };
+            // Whoever asked may be gone.
+            let _ = done.send(loaded);
         }
     }
 }

@@ -130,7 +130,7 @@ pub(crate) enum Command {
     Man(Man),
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct Serve {
     #[arg(
         long,

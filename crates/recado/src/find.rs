@@ -163,17 +163,15 @@ async fn ask(context: &Context, candidates: &[Candidate]) -> Result<Option<Serve
 /// What an answer means: nothing is the first, a number one of the list, all else an address.
 fn understand(answer: &str, shown: &[Candidate]) -> Option<ServerAddress> {
     let answer = answer.trim();
-    let at = match answer {
-        "" => Some(1),
-        _ => answer.parse::<usize>().ok(),
-    };
-    match at {
-        Some(at) => {
-            let candidate = shown.get(at.checked_sub(1)?)?;
-            Some(candidate.address.clone())
-        }
-        None => answer.parse().ok(),
+    if !answer.bytes().all(|byte| byte.is_ascii_digit()) {
+        return answer.parse().ok();
     }
+    let at = match answer {
+        "" => 1,
+        _ => answer.parse::<usize>().ok()?,
+    };
+    let candidate = shown.get(at.checked_sub(1)?)?;
+    Some(candidate.address.clone())
 }
 
 fn line(context: &Context, number: usize, candidate: &Candidate) -> String {

@@ -31,7 +31,7 @@ use clap::error::ErrorKind;
 use cli::{Cli, Command};
 use context::{Context, Exit};
 use i18n::Language;
-use settings::{ParseError, Settings};
+use settings::{Fault, ParseError, Settings};
 
 /// The system's allocator keeps half as much again as sessions need of what their handshakes used for a moment: 20.8
 /// KiB a session, where this one takes 14.5 (`docs/benchmarks.md`).
@@ -39,57 +39,79 @@ use settings::{ParseError, Settings};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let arguments = argv::arguments();
-    let mut settings = Settings::locate(&arguments, |name| std::env::var_os(name));
-    let shielded = argv::shield_negative_operands(arguments.clone());
-    // The file may name the language, and what is wrong in it is said in some language: it is read first.
-    let read = settings.read(&Cli::command());
-    let language = Language::detect(&arguments, |name| {
-        let said = std::env::var(name).ok().filter(|value| !value.is_empty());
-        let is_ours = name == "RECADO_LANG";
-        said.or_else(|| settings.language().filter(|_| is_ours))
-    });
-    let command = cli::localise(Cli::command(), language);
-    let parsed = settings.parse(&command, &shielded);
-    let parsed = parsed.and_then(|matches| {
-        let cli = Cli::from_matches(&matches).map_err(|error| ParseError::Typed(error.into()))?;
-        Ok((cli, matches))
-    });
-    let (cli, matches) = match (parsed, read) {
-        // Whoever asks for help gets it, whatever is wrong elsewhere.
-        (Err(ParseError::Typed(error)), _) => {
-            // What was asked for goes to stdout and is no error.
+    let asked = Asked::of(argv::arguments());
+    let language = asked.language;
+    let (cli, matches) = match asked.interpret() {
+        Ok(understood) => understood,
+        // What was asked for goes to stdout and is no error.
+        Err(ParseError::Typed(error)) => {
             let _ = error.print();
             return match error.kind() {
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
                 _ => Exit::WrongUse.into(),
             };
         }
-        // The file that is to be written cannot be there yet.
-        (Ok((cli, matches)), Err(_)) if cli.writes_settings() => (cli, matches),
-        (_, Err(fault)) | (Err(ParseError::Fault(fault)), _) => {
+        Err(ParseError::Fault(fault)) => {
             let prefix = language.text("error-prefix", &[]);
             terminal::complain(&format!("{prefix}{}", fault.text(language)));
             return Exit::WrongUse.into();
         }
-        (Ok(parsed), Ok(())) => parsed,
     };
-    let asked = Asked {
-        settings,
-        command,
-        matches,
-    };
-    run(cli, language, &asked).into()
+    run(cli, &asked, &matches).into()
 }
 
-/// What the command line, the environment and the file say, for commands that are about them.
+/// What the command line, the environment and the configuration file say.
 pub(crate) struct Asked {
+    arguments: Vec<String>,
+    pub(crate) language: Language,
     pub(crate) settings: Settings,
+    /// Why the file does not count.
+    fault: Option<Fault>,
     pub(crate) command: clap::Command,
-    pub(crate) matches: clap::ArgMatches,
 }
 
-fn run(cli: Cli, language: Language, asked: &Asked) -> Exit {
+impl Asked {
+    fn of(arguments: Vec<String>) -> Self {
+        let mut settings = Settings::locate(&arguments, |name| std::env::var_os(name));
+        // The file may name the language, and what is wrong in it is said in some language: it is read first.
+        let read = settings.read(&Cli::command());
+        let language = Language::detect(&arguments, |name| {
+            let said = std::env::var(name).ok().filter(|value| !value.is_empty());
+            let is_ours = name == "RECADO_LANG";
+            said.or_else(|| settings.language().filter(|_| is_ours))
+        });
+        Self {
+            arguments: argv::shield_negative_operands(arguments),
+            language,
+            settings,
+            fault: read.err(),
+            command: cli::localise(Cli::command(), language),
+        }
+    }
+
+    /// Parses all of it.
+    fn interpret(&self) -> Result<(Cli, clap::ArgMatches), ParseError> {
+        let matches = self.settings.parse(&self.command, &self.arguments)?;
+        // Whoever asks for help has got it by now, whatever is wrong with the file.
+        let cli = Cli::from_matches(&matches).map_err(|error| ParseError::Typed(error.into()))?;
+        match &self.fault {
+            // The file that is to be written cannot be there yet.
+            Some(fault) if !cli.writes_settings() => Err(ParseError::Fault(fault.clone())),
+            _ => Ok((cli, matches)),
+        }
+    }
+
+    /// What is asked for now that the file may have changed; or what is wrong with it.
+    pub(crate) fn again(&self, language: Language) -> Result<Command, String> {
+        match Self::of(argv::arguments()).interpret() {
+            Ok((cli, _)) => Ok(cli.command),
+            Err(ParseError::Typed(error)) => Err(error.to_string()),
+            Err(ParseError::Fault(fault)) => Err(fault.text(language)),
+        }
+    }
+}
+
+fn run(cli: Cli, asked: &Asked, matches: &clap::ArgMatches) -> Exit {
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -100,13 +122,13 @@ fn run(cli: Cli, language: Language, asked: &Asked) -> Exit {
             return Exit::Failed;
         }
     };
-    let context = match Context::new(cli.common, language) {
+    let context = match Context::new(cli.common, asked.language) {
         Ok(context) => context,
         Err(exit) => return exit,
     };
     let exit = runtime.block_on(async {
         match cli.command {
-            Command::Serve(arguments) => serve::run(&context, arguments).await,
+            Command::Serve(arguments) => serve::run(&context, asked, arguments).await,
             Command::Chat(arguments) => chat::run(&context, arguments).await,
             Command::Send(arguments) => send::run(&context, arguments).await,
             Command::Calc(arguments) => calc::run(&context, arguments).await,
@@ -114,7 +136,7 @@ fn run(cli: Cli, language: Language, asked: &Asked) -> Exit {
             Command::Demo(arguments) => demo::run(&context, arguments).await,
             Command::Trust(arguments) => trust::run(&context, arguments).await,
             Command::Name(arguments) => name::run(&context, arguments).await,
-            Command::Config(arguments) => config::run(&context, asked, &arguments),
+            Command::Config(arguments) => config::run(&context, asked, matches, &arguments),
             Command::Completions(arguments) => {
                 completions::run(&context, &asked.command, arguments.shell)
             }

@@ -1,6 +1,5 @@
 //! What is wrong with a setting: where, and what to write instead.
 
-use std::io;
 use std::path::PathBuf;
 
 use recado_proto::text::sanitise_line;
@@ -9,7 +8,7 @@ use super::Place;
 use crate::i18n::Language;
 
 /// A setting, or a whole file, that cannot be used.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Fault {
     pub(super) origin: Origin,
     pub(super) place: Option<Place>,
@@ -21,15 +20,16 @@ pub(crate) struct Fault {
 }
 
 /// Where settings come from, beside the command line.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Origin {
     File(PathBuf),
     Variable(String),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Wrong {
-    Unreadable(io::Error),
+    /// The system's answer.
+    Unreadable(String),
     NotText,
     TooLong,
     /// Not TOML; the parser's words.
@@ -69,9 +69,7 @@ impl Fault {
         };
         let key = sanitise_line(&self.key);
         let said = match &self.wrong {
-            Wrong::Unreadable(error) => {
-                language.text("settings-unreadable", &[("cause", &error.to_string())])
-            }
+            Wrong::Unreadable(error) => language.text("settings-unreadable", &[("cause", error)]),
             Wrong::NotText => language.text("settings-not-text", &[]),
             Wrong::TooLong => language.text("settings-too-long", &[]),
             Wrong::Syntax(cause) => {

@@ -63,7 +63,7 @@ impl File {
             {
                 return Ok(None);
             }
-            Err(error) => return Err(wrong(Wrong::Unreadable(error))),
+            Err(error) => return Err(wrong(Wrong::Unreadable(error.to_string()))),
             Ok(length) if length as u64 > MAX_FILE => return Err(wrong(Wrong::TooLong)),
             Ok(_) => {}
         }

@@ -25,6 +25,7 @@ mod page;
 mod ports;
 mod rough_link;
 mod schemathesis;
+mod service;
 mod serving;
 mod settings;
 mod terminal;

@@ -1,5 +1,9 @@
 //! `recado serve`.
 
+mod log;
+mod reload;
+mod service_manager;
+
 use std::io;
 use std::net::SocketAddr;
 
@@ -8,18 +12,17 @@ use recado_server::{
     AcmeConfig, CertificateFiles, Discovery, DiskFailed, Inherited, PortFallback,
     PublicCertificates, Server, ServerConfig,
 };
-use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
 
 use crate::cli::{self, LogFormat};
 use crate::context::{Context, Exit};
-use crate::{terminal, wording};
+use crate::{Asked, terminal, wording};
+use reload::Reloads;
 
 /// Serves until SIGINT or SIGTERM.
-pub(crate) async fn run(context: &Context, arguments: cli::Serve) -> Exit {
-    start_logging(context, arguments.log_format);
+pub(crate) async fn run(context: &Context, asked: &Asked, arguments: cli::Serve) -> Exit {
+    let given = arguments.clone();
+    log::start(context, arguments.log_format);
     if let Some(lonely) = lonely(&arguments) {
         context.complain(&context.text(lonely, &[]));
         return Exit::WrongUse;
@@ -72,8 +75,9 @@ pub(crate) async fn run(context: &Context, arguments: cli::Serve) -> Exit {
     let signals = (
         signal(SignalKind::interrupt()),
         signal(SignalKind::terminate()),
+        signal(SignalKind::hangup()),
     );
-    let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
+    let (Ok(mut interrupt), Ok(mut terminate), Ok(hang_up)) = signals else {
         context.complain(&context.text("error-signals", &[]));
         return Exit::Failed;
     };
@@ -92,9 +96,14 @@ pub(crate) async fn run(context: &Context, arguments: cli::Serve) -> Exit {
         context.complain(&context.text("error-stdout", &[]));
         return Exit::Failed;
     }
-    // Nobody there to be told is no error.
-    let _ = sd_notify::notify(&[NotifyState::Ready]);
-    let stop = server.stop();
+    service_manager::ready();
+    let reloads = Reloads {
+        context,
+        asked,
+        reloader: server.reloader(),
+        now: given,
+    };
+    let (stop, pulse) = (server.stop(), server.pulse());
     let drained = server.run();
     tokio::pin!(drained);
     let ended = |result: Result<(), DiskFailed>| match result {
@@ -106,10 +115,12 @@ pub(crate) async fn run(context: &Context, arguments: cli::Serve) -> Exit {
     };
     tokio::select! {
         result = &mut drained => return ended(result),
+        never = service_manager::watchdog(pulse) => match never {},
+        never = reloads.run(hang_up) => match never {},
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
-    let _ = sd_notify::notify(&[NotifyState::Stopping]);
+    service_manager::stopping();
     stop.stop();
     tokio::select! {
         result = &mut drained => ended(result),
@@ -170,21 +181,4 @@ fn announce(context: &Context, server: &Server, format: LogFormat) -> io::Result
         }
     }
     Ok(())
-}
-
-/// Logs go to stderr: `info` and above, or as `RECADO_LOG` says (as `recado_server=debug`).
-fn start_logging(context: &Context, format: LogFormat) {
-    let filter = EnvFilter::builder()
-        .with_default_directive(LevelFilter::INFO.into())
-        .with_env_var("RECADO_LOG")
-        .from_env_lossy();
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_target(false)
-        .with_ansi(context.color_on_stderr());
-    match format {
-        LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
-    }
 }
