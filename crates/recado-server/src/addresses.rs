@@ -21,7 +21,7 @@ pub(crate) fn host_name() -> Option<String> {
 
 /// The addresses of the machine's interfaces that are up, loopback excepted, and link-local ones
 /// too: those mean nothing without an interface.
-pub(crate) fn interface_addresses() -> BTreeSet<IpAddr> {
+pub fn interface_addresses() -> BTreeSet<IpAddr> {
     let Ok(interfaces) = nix::ifaddrs::getifaddrs() else {
         return BTreeSet::new();
     };
@@ -36,7 +36,7 @@ pub(crate) fn interface_addresses() -> BTreeSet<IpAddr> {
 }
 
 /// RFC 1918, RFC 6598 and RFC 4193: addresses that a certificate of one's own may name unasked.
-pub(crate) fn is_private(address: &IpAddr) -> bool {
+pub fn is_private(address: &IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {
             let [first, second, ..] = v4.octets();

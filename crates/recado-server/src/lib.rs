@@ -17,16 +17,19 @@ mod reload;
 mod server;
 mod tls;
 
-pub use backend::BackendError;
+pub use addresses::{interface_addresses as machine_addresses, is_private as is_private_address};
+pub use backend::{BackendError, known_schema};
 pub use certificate::CertificateError;
 pub use certificate::acme::{AcmeConfig, AcmeError};
 pub use certificate::files::{CertificateFiles, FilesError};
-pub use data_folder::DataFolderError;
+pub use data_folder::{DataFolderError, LOCK_FILE};
 pub use discovery::Discovery;
-pub use identity::IdentityError;
+pub use identity::{IdentityError, KEY_FILE};
 pub use metrics::HttpMetrics;
 pub use net::listen::{Inherited, Listen, ListenError, PortFallback};
 pub use reload::{Pulse, Reloadable, Reloader};
-pub use server::{DiskFailed, PublicCertificates, Server, ServerConfig, StartError, Stop};
+pub use server::{
+    DATABASE_FILE, DiskFailed, PublicCertificates, Server, ServerConfig, StartError, Stop,
+};
 
 pub use recado_hub::Registration;

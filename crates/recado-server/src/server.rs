@@ -43,7 +43,7 @@ const MAX_CONNECTIONS: usize = 16_384;
 const RESERVED_FILES: u64 = 128;
 
 /// The database in the data folder.
-const DATABASE_FILE: &str = "recado.db";
+pub const DATABASE_FILE: &str = "recado.db";
 
 /// What a server is told.
 #[derive(Debug)]

@@ -101,6 +101,16 @@ impl Asked {
         }
     }
 
+    /// How a server would be started here, by the environment and the file; `None` where they are wrong for one.
+    pub(crate) fn serve_here(&self) -> Option<cli::Serve> {
+        let words = ["recado", "serve"].map(str::to_owned);
+        let matches = self.settings.parse(&self.command, &words).ok()?;
+        match Cli::from_matches(&matches).ok()?.command {
+            Command::Serve(serve) => Some(serve),
+            _ => None,
+        }
+    }
+
     /// What is asked for now that the file may have changed; or what is wrong with it.
     pub(crate) fn again(&self, language: Language) -> Result<Command, String> {
         match Self::of(argv::arguments()).interpret() {
@@ -132,7 +142,7 @@ fn run(cli: Cli, asked: &Asked, matches: &clap::ArgMatches) -> Exit {
             Command::Chat(arguments) => chat::run(&context, arguments).await,
             Command::Send(arguments) => send::run(&context, arguments).await,
             Command::Calc(arguments) => calc::run(&context, arguments).await,
-            Command::Doctor(arguments) => doctor::run(&context, arguments).await,
+            Command::Doctor(arguments) => doctor::run(&context, asked, arguments).await,
             Command::Demo(arguments) => demo::run(&context, arguments).await,
             Command::Trust(arguments) => trust::run(&context, arguments).await,
             Command::Name(arguments) => name::run(&context, arguments).await,

@@ -11,6 +11,7 @@ mod class;
 mod command_line;
 mod curl;
 mod doctor;
+mod doctor_faults;
 mod endings;
 mod events;
 mod finding;

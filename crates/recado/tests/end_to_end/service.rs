@@ -95,7 +95,7 @@ fn settings_and_certificates_are_read_again_and_nobody_is_disturbed() {
     let people = Home::new();
     let mut alice = Bot::join(&people, &server.address(), "Alice");
 
-    let mut reload = |text: &str, says: &str| {
+    let reload = |text: &str, says: &str| {
         fs::write(&file, text).unwrap();
         server.program.signal(Signal::SIGHUP);
         let reloading = manager.hears();
