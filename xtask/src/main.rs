@@ -12,6 +12,7 @@
 mod campaign;
 mod cargo;
 mod fuzz;
+mod package;
 mod packages;
 mod python_tool;
 mod stages;
@@ -46,6 +47,9 @@ Tasks:
           minutes or as many seconds each: nothing promised may be lost, doubled or reordered
   campaign controls [NAME]
           The same against builds in which a promise is broken on purpose: each must be noticed
+  package [--binary FILE [--output DIR]]
+          Make what a release consists of in target/package: Debian's package, the program, a bill
+          of materials and checksums; from a release build, or from a binary that is there
   fuzz [TARGET] [--seconds N]
           Look for inputs for which recado does not keep its word, for a minute or as many
           seconds a target; installs cargo-fuzz where it is missing
@@ -78,6 +82,14 @@ fn main() -> ExitCode {
         ["test"] => match root() {
             Some(root) => stages::run(&root),
             None => not_started_by_cargo(),
+        },
+        ["package", ref package @ ..] => match root().map(|root| package::run(&root, package)) {
+            None => not_started_by_cargo(),
+            Some(Ok(())) => ExitCode::SUCCESS,
+            Some(Err(error)) => {
+                eprintln!("error: {error:#}");
+                ExitCode::FAILURE
+            }
         },
         ["campaign", ref campaign @ ..] => {
             match root().map(|root| campaign::run(&root, campaign)) {

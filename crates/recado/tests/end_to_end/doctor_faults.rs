@@ -262,7 +262,10 @@ fn a_port_that_is_denied_or_taken_is_named_with_who_has_it() {
     other.args(["python3", "-c", listen]);
     let other = Program::spawn(&mut other);
     assert_eq!(other.stdout.next(), "up");
-    let (report, code) = examined(&[], "0.0.0.0:443");
+    // Not at 443 itself, where whoever listens would be waited for.
+    let doctor = ["doctor", "--server", "127.0.0.1:9", "--data-dir", &data];
+    let mut command = network.recado(&home, &[], &doctor);
+    let (report, code) = examine(command.env("RECADO_LISTEN", "0.0.0.0:443"));
     let (wrong, remedy) = only_wrong(&report);
     assert_eq!((code, wrong), (1, "port"), "{report}");
     assert_eq!(remedy, format!("sudo kill {}", other.pid()));

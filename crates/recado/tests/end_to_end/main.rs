@@ -22,6 +22,7 @@ mod mail;
 mod moving;
 mod names;
 mod operating;
+mod package;
 mod page;
 mod ports;
 mod rough_link;
