@@ -24,6 +24,7 @@ mod packages;
 mod page;
 mod process;
 mod recado_binary;
+mod start;
 mod workspace;
 
 use std::process::ExitCode;
@@ -52,6 +53,8 @@ enum Benchmark {
     MailReference(mail::reference::Options),
     /// Processor time per HTTPS request and per handshake, beside nginx with a constant, FastAPI and Python
     Https(https::Options),
+    /// Time to the ready line with an existing data folder, and the size of the program
+    Start(start::Options),
     /// The bare sender that others are compared with
     #[command(hide = true)]
     FanoutReference(fanout::reference::Options),
@@ -86,6 +89,7 @@ fn run(benchmark: Benchmark) -> Result<()> {
             Benchmark::Mail(options) => mail::run(options).await,
             Benchmark::MailReference(options) => mail::reference::run(options).await,
             Benchmark::Https(options) => https::run(options).await,
+            Benchmark::Start(options) => start::run(options).await,
             Benchmark::FanoutReference(options) => fanout::reference::run(&options),
             Benchmark::EchoServer(options) => echo_server::run(options).await,
         }
@@ -121,7 +125,8 @@ mod tests {
                 Benchmark::Memory(_),
                 Benchmark::Fanout(_),
                 Benchmark::Mail(_),
-                Benchmark::Https(_)
+                Benchmark::Https(_),
+                Benchmark::Start(_)
             ]
         ));
     }

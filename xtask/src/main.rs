@@ -16,6 +16,7 @@ mod package;
 mod packages;
 mod python_tool;
 mod stages;
+mod targets;
 mod test_run;
 mod tidy;
 
@@ -50,6 +51,8 @@ Tasks:
   package [--binary FILE [--output DIR]]
           Make what a release consists of in target/package: Debian's package, the program, a bill
           of materials and checksums; from a release build, or from a binary that is there
+  targets
+          Check that the program compiles for other systems, as far as they are installed
   fuzz [TARGET] [--seconds N]
           Look for inputs for which recado does not keep its word, for a minute or as many
           seconds a target; installs cargo-fuzz where it is missing
@@ -82,6 +85,14 @@ fn main() -> ExitCode {
         ["test"] => match root() {
             Some(root) => stages::run(&root),
             None => not_started_by_cargo(),
+        },
+        ["targets"] => match root().map(|root| targets::check(&root)) {
+            None => not_started_by_cargo(),
+            Some(Ok(())) => ExitCode::SUCCESS,
+            Some(Err(error)) => {
+                eprintln!("error: {error:#}");
+                ExitCode::FAILURE
+            }
         },
         ["package", ref package @ ..] => match root().map(|root| package::run(&root, package)) {
             None => not_started_by_cargo(),

@@ -15,6 +15,7 @@ mod metrics;
 mod net;
 mod reload;
 mod server;
+mod system;
 mod tls;
 
 pub use addresses::{interface_addresses as machine_addresses, is_private as is_private_address};

@@ -28,6 +28,7 @@ use crate::metrics::{self, Metrics, Parts, Watched};
 use crate::net::listen::{self, Bound, Inherited, Listen, ListenError, PortFallback};
 use crate::net::{Acceptor, Shards, UdpPort, default_shards, run_accept};
 use crate::reload::{Pulse, RELOAD_QUEUE, ReloadRequest, Reloader};
+use crate::system;
 use crate::tls::{Generation, Tls};
 
 /// How long what is under way may take once the server is to stop.
@@ -555,18 +556,8 @@ impl Keeper {
 
 /// As many connections as files are allowed, after asking for as many as may be had.
 fn max_connections() -> usize {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
-        return MAX_CONNECTIONS;
-    };
     let wanted = MAX_CONNECTIONS as u64 + RESERVED_FILES;
-    let soft =
-        if soft < wanted && setrlimit(Resource::RLIMIT_NOFILE, hard.min(wanted), hard).is_ok() {
-            hard.min(wanted)
-        } else {
-            soft
-        };
-    let connections = soft.saturating_sub(RESERVED_FILES).max(1);
+    let files = system::max_files(wanted).unwrap_or(wanted);
+    let connections = files.saturating_sub(RESERVED_FILES).max(1);
     usize::try_from(connections).map_or(MAX_CONNECTIONS, |most| most.min(MAX_CONNECTIONS))
 }

@@ -467,6 +467,26 @@ mod tests {
 
     use super::*;
 
+    /// The command, and all beneath it, show what to type.
+    fn assert_examples(command: &clap::Command, path: &str) {
+        let examples = command.get_after_help().map(ToString::to_string);
+        let examples = examples.unwrap_or_default();
+        assert!(
+            examples.contains(path),
+            "{path} --help has no example of it"
+        );
+        for below in command.get_subcommands() {
+            assert_examples(below, &format!("{path} {}", below.get_name()));
+        }
+    }
+
+    #[test]
+    fn the_help_of_every_command_has_an_example_of_it() {
+        for language in Language::ALL {
+            assert_examples(&localise(Cli::command(), language), "recado");
+        }
+    }
+
     #[test]
     fn the_command_line_is_sound_and_worded_in_both_languages() {
         for language in Language::ALL {

@@ -19,6 +19,7 @@ mod secret;
 mod send;
 mod serve;
 mod settings;
+mod signals;
 mod terminal;
 mod trust;
 mod wording;

@@ -14,12 +14,12 @@ use recado_client::trust::Trusted;
 use recado_proto::limits::MAX_TEXT;
 use recado_proto::name::Name;
 use recado_proto::text::sanitise_line;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::chat::{now_ms, parse_name};
 use crate::cli::{self, Wait};
 use crate::context::{Context, Exit};
+use crate::signals::{SignalKind, signal};
 use crate::wording;
 
 /// How often the database is asked what became of the message.

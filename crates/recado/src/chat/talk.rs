@@ -12,12 +12,12 @@ use recado_client::{Command, CommandError, Event, Receipt, State};
 use recado_proto::frame::{ClosingCode, Person};
 use recado_proto::id::MessageId;
 use recado_proto::name::NameKeys;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep_until};
 
 use super::input::{Fault, Input, Lines};
 use super::now_ms;
 use crate::context::Exit;
+use crate::signals::{SignalKind, signal};
 
 /// How long the end waits for what was entered to be stored.
 const SETTLE_TIME: Duration = Duration::from_secs(10);

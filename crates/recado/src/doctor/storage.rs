@@ -176,6 +176,12 @@ mod tests {
     #[test]
     fn a_folder_of_ones_own_is_well_and_one_that_others_read_is_not() {
         let folder = tempfile::tempdir().unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let own = fs::Permissions::from_mode(0o700);
+            fs::set_permissions(folder.path(), own).unwrap();
+        }
         assert!(matches!(examine_folder(folder.path(), &["key"]), Ok(free) if free > 0));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
         let missing = folder.path().join("nowhere");

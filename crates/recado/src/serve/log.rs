@@ -1,9 +1,7 @@
 //! Logs: on stderr, for people, for programs, or for systemd's journal.
 
 use std::io::{self, Stderr, Write};
-use std::os::fd::AsFd;
 
-use nix::sys::stat::fstat;
 use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -43,13 +41,20 @@ pub(super) fn start(context: &Context, format: LogFormat) {
 
 /// Whether stderr is the journal itself: systemd names its device and its inode.
 fn is_journal() -> bool {
-    let Ok(named) = std::env::var("JOURNAL_STREAM") else {
-        return false;
-    };
-    let Ok(stat) = fstat(io::stderr().as_fd()) else {
-        return false;
-    };
-    named == format!("{}:{}", stat.st_dev, stat.st_ino)
+    #[cfg(unix)]
+    {
+        use std::os::fd::AsFd;
+
+        let Ok(named) = std::env::var("JOURNAL_STREAM") else {
+            return false;
+        };
+        let stat = nix::sys::stat::fstat(io::stderr().as_fd());
+        stat.is_ok_and(|stat| named == format!("{}:{}", stat.st_dev, stat.st_ino))
+    }
+    #[cfg(not(unix))]
+    {
+        false
+    }
 }
 
 /// Writes lines with their priority, as `sd-daemon(3)` has it.

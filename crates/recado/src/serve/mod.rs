@@ -12,10 +12,10 @@ use recado_server::{
     AcmeConfig, CertificateFiles, Discovery, DiskFailed, Inherited, PortFallback,
     PublicCertificates, Server, ServerConfig,
 };
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{self, LogFormat};
 use crate::context::{Context, Exit};
+use crate::signals::{SignalKind, signal};
 use crate::{Asked, terminal, wording};
 use reload::Reloads;
 

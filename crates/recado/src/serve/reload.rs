@@ -3,12 +3,12 @@
 use std::convert::Infallible;
 
 use recado_server::{CertificateFiles, Reloadable, Reloader};
-use tokio::signal::unix::Signal;
 
 use super::service_manager;
 use crate::Asked;
 use crate::cli::{Command, Serve};
 use crate::context::Context;
+use crate::signals::Signal;
 use crate::wording;
 
 /// Reads settings again whenever the signal comes.

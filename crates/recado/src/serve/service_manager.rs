@@ -4,30 +4,30 @@
 use std::time::Duration;
 
 use recado_server::Pulse;
-use sd_notify::NotifyState;
+
+#[cfg(not(unix))]
+use nobody as manager;
+#[cfg(unix)]
+use systemd as manager;
 
 /// All is ready.
 pub(super) fn ready() {
-    let _ = sd_notify::notify(&[NotifyState::Ready]);
+    manager::ready();
 }
 
 /// Settings are read again; [`ready`] follows.
 pub(super) fn reloading() {
-    // Since when, which `Type=notify-reload` wants to know.
-    let since = NotifyState::monotonic_usec_now().ok();
-    let mut states = vec![NotifyState::Reloading];
-    states.extend(since);
-    let _ = sd_notify::notify(&states);
+    manager::reloading();
 }
 
 /// The server drains, and ends.
 pub(super) fn stopping() {
-    let _ = sd_notify::notify(&[NotifyState::Stopping]);
+    manager::stopping();
 }
 
 /// Gives signs of life for as long as the server decides anything, where they are asked for (`WatchdogSec=`).
 pub(super) async fn watchdog(pulse: Pulse) -> std::convert::Infallible {
-    let Some(patience) = sd_notify::watchdog_enabled() else {
+    let Some(patience) = manager::watchdog_time() else {
         return std::future::pending().await;
     };
     // Twice in the time allowed, as sd_watchdog_enabled(3) advises.
@@ -35,7 +35,55 @@ pub(super) async fn watchdog(pulse: Pulse) -> std::convert::Infallible {
     loop {
         beats.tick().await;
         if pulse.beats().await {
-            let _ = sd_notify::notify(&[NotifyState::Watchdog]);
+            manager::is_alive();
         }
+    }
+}
+
+#[cfg(unix)]
+mod systemd {
+    use std::time::Duration;
+
+    use sd_notify::{NotifyState, notify};
+
+    pub(super) fn ready() {
+        let _ = notify(&[NotifyState::Ready]);
+    }
+
+    pub(super) fn reloading() {
+        // Since when, which `Type=notify-reload` wants to know.
+        let since = NotifyState::monotonic_usec_now().ok();
+        let mut states = vec![NotifyState::Reloading];
+        states.extend(since);
+        let _ = notify(&states);
+    }
+
+    pub(super) fn stopping() {
+        let _ = notify(&[NotifyState::Stopping]);
+    }
+
+    pub(super) fn is_alive() {
+        let _ = notify(&[NotifyState::Watchdog]);
+    }
+
+    pub(super) fn watchdog_time() -> Option<Duration> {
+        sd_notify::watchdog_enabled()
+    }
+}
+
+#[cfg(not(unix))]
+mod nobody {
+    use std::time::Duration;
+
+    pub(super) fn ready() {}
+
+    pub(super) fn reloading() {}
+
+    pub(super) fn stopping() {}
+
+    pub(super) fn is_alive() {}
+
+    pub(super) fn watchdog_time() -> Option<Duration> {
+        None
     }
 }

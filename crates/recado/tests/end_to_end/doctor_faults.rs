@@ -353,7 +353,7 @@ fn lying_server(clock: Duration, version: &'static str) -> SocketAddr {
 fn a_clock_that_is_wrong_and_a_version_that_is_old_are_named() {
     let ours = env!("CARGO_PKG_VERSION");
     let home = Home::new();
-    let mut examined = |clock, version| {
+    let examined = |clock, version| {
         let address = lying_server(clock, version).to_string();
         examine(&mut home.recado(&["doctor", "--server", &address]))
     };

@@ -30,6 +30,7 @@ mod schemathesis;
 mod service;
 mod serving;
 mod settings;
+mod size;
 mod terminal;
 mod tickets;
 mod transcript;
