@@ -10,6 +10,7 @@ use recado_proto::frame::{ClientFrame, GlobalMessage, ServerFrame};
 use recado_proto::id::{ConnectionId, RemoteKey, SessionId};
 
 use crate::backend::{BackendAnswer, BackendRequest};
+use crate::operator::{OperatorAnswer, OperatorCommand, OperatorError, OperatorNumber};
 use crate::session::SessionNumber;
 
 /// The two proofs of a session's datagram keys, derived by the shell from the TLS exporter.
@@ -86,6 +87,13 @@ pub enum Event {
     },
     /// Answers of the backend.
     Backend(Vec<BackendAnswer>),
+    /// The operator wants something.
+    Operator {
+        /// Comes back in the answer.
+        number: OperatorNumber,
+        /// What.
+        command: OperatorCommand,
+    },
     /// The server is to stop: everyone is told, and nobody new is let in.
     Shutdown,
 }
@@ -130,6 +138,13 @@ pub enum Output {
     FanOut {
         /// The plaintext of a datagram.
         plaintext: Arc<[u8]>,
+    },
+    /// Tell the operator what came of a command: each has one answer.
+    OperatorAnswer {
+        /// Which.
+        number: OperatorNumber,
+        /// What came of it; if anything was to become durable, it is.
+        result: Result<OperatorAnswer, OperatorError>,
     },
 }
 

@@ -15,7 +15,9 @@ pub use private::{
     Acknowledge, Block, Blocked, Envelope, Failure, IncomingLane, IncomingPrivate, LaneOpened,
     LaneProgress, LaneRefused, OpenLane, OutcomesNoted, PrivateMessage, PrivateRefused,
 };
-pub use wire::{ClosingCode, FailureCode, LaneRefusalCode, PrivateRefusalCode, RefusalCode};
+pub use wire::{
+    ClosingCode, FailureCode, GlobalRefusalCode, LaneRefusalCode, PrivateRefusalCode, RefusalCode,
+};
 
 /// Bytes of UTF-8 that a name takes at most: 32 characters of four.
 const MAX_NAME_BYTES: usize = 128;
@@ -267,6 +269,8 @@ pub struct GlobalRefused {
     pub id: MessageId,
     /// When to repeat it, in milliseconds.
     pub retry_in_ms: u64,
+    /// Why it was not taken.
+    pub code: GlobalRefusalCode,
 }
 
 /// See [`ServerFrame::Closing`].
@@ -428,6 +432,7 @@ impl ServerFrame {
             Self::GlobalRefused(refused) => Body::GlobalRefused(wire::GlobalRefused {
                 id: refused.id.as_bytes().to_vec(),
                 retry_in_ms: refused.retry_in_ms,
+                code: refused.code.into(),
             }),
             Self::ProbeHeard(nonce) => Body::ProbeHeard(wire::ProbeHeard { nonce }),
             Self::PathUnconfirmed => Body::PathUnconfirmed(wire::PathUnconfirmed {}),
@@ -495,6 +500,7 @@ impl ServerFrame {
             Body::GlobalRefused(refused) => Self::GlobalRefused(GlobalRefused {
                 id: id("id", &refused.id)?,
                 retry_in_ms: refused.retry_in_ms,
+                code: refused.code(),
             }),
             Body::ProbeHeard(heard) => Self::ProbeHeard(heard.nonce),
             Body::PathUnconfirmed(_) => Self::PathUnconfirmed,

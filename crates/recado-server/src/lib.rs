@@ -4,10 +4,13 @@
 //! serves until told to stop, then drains what is under way.
 
 mod addresses;
+mod admin;
 mod backend;
+mod backup;
 mod certificate;
 mod data_folder;
 mod discovery;
+mod exposure;
 pub mod http;
 mod hub_task;
 mod identity;
@@ -19,18 +22,19 @@ mod system;
 mod tls;
 
 pub use addresses::{interface_addresses as machine_addresses, is_private as is_private_address};
+pub use admin::{client as admin_client, protocol as admin_protocol};
 pub use backend::{BackendError, known_schema};
+pub use backup::{BackupError, DATABASE_FILE, RestoreError, Restored, back_up_offline, restore};
 pub use certificate::CertificateError;
 pub use certificate::acme::{AcmeConfig, AcmeError};
 pub use certificate::files::{CertificateFiles, FilesError};
 pub use data_folder::{DataFolderError, LOCK_FILE};
 pub use discovery::Discovery;
+pub use exposure::Exposure;
 pub use identity::{IdentityError, KEY_FILE};
 pub use metrics::HttpMetrics;
 pub use net::listen::{Inherited, Listen, ListenError, PortFallback};
 pub use reload::{Pulse, Reloadable, Reloader};
-pub use server::{
-    DATABASE_FILE, DiskFailed, PublicCertificates, Server, ServerConfig, StartError, Stop,
-};
+pub use server::{DiskFailed, PublicCertificates, Server, ServerConfig, StartError, Stop};
 
-pub use recado_hub::Registration;
+pub use recado_hub::{Limit, Registration};

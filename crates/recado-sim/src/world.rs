@@ -144,6 +144,7 @@ impl World {
             log: LogId::from_bytes(random.bytes()),
             globals: config.globals,
             private: PrivateConfig::default(),
+            fixed: BTreeMap::new(),
         });
         let mut world = Self {
             now: Duration::from_secs(1),
@@ -444,6 +445,8 @@ impl World {
                     let at = self.now + self.config.backend;
                     self.file(at, Happening::Backend(answer));
                 }
+                // Nobody operates it.
+                Output::OperatorAnswer { .. } => {}
                 Output::OpenDatagrams { session } => self.command_shard(Command::Open(session)),
                 Output::DatagramsLost { session } => {
                     self.command_shard(Command::Unconfirm(session))

@@ -1,5 +1,6 @@
 //! The recado program: command line, line mode, wiring. Decisions live in the crates beneath.
 
+mod admin;
 mod argv;
 mod calc;
 mod chat;
@@ -13,8 +14,10 @@ mod doctor;
 mod find;
 mod i18n;
 mod install;
+mod invite;
 mod man;
 mod name;
+mod period;
 mod secret;
 mod send;
 mod serve;
@@ -152,6 +155,8 @@ fn run(cli: Cli, asked: &Asked, matches: &clap::ArgMatches) -> Exit {
                 completions::run(&context, &asked.command, arguments.shell)
             }
             Command::Man(arguments) => man::run(&context, &arguments.folder),
+            Command::Invite(arguments) => invite::run(&context, arguments).await,
+            Command::Admin(arguments) => admin::run(&context, arguments).await,
         }
     });
     // A thread that still waits for a line on standard input must not hold the program up.

@@ -1,6 +1,7 @@
 //! Stories of Alice, Bob and the hub, with a backend that answers at once.
 
 mod model;
+mod operating;
 mod private;
 
 use std::net::Ipv4Addr;
@@ -13,6 +14,7 @@ use recado_proto::id::{ConnectionId, MessageId, SessionId, Signature};
 use super::*;
 use crate::event::DatagramChecks;
 use crate::memory_backend::MemoryBackend;
+use crate::operator::{OperatorAnswer, OperatorError, OperatorNumber};
 
 /// A hub, and what it had the shell do.
 struct Story {
@@ -25,6 +27,7 @@ struct Story {
     lost: Vec<SessionNumber>,
     probed: Vec<SessionNumber>,
     fanned_out: Vec<IncomingGlobal>,
+    answers: Vec<(OperatorNumber, Result<OperatorAnswer, OperatorError>)>,
     next: u64,
     /// Whether the backend fails.
     fails: bool,
@@ -45,6 +48,7 @@ impl Story {
                     acknowledge_time: Duration::ZERO,
                     ..PrivateConfig::default()
                 },
+                fixed: BTreeMap::new(),
             }),
             now: Duration::from_secs(1),
             backend: MemoryBackend::default(),
@@ -54,6 +58,7 @@ impl Story {
             lost: vec![],
             probed: vec![],
             fanned_out: vec![],
+            answers: vec![],
             next: 0,
             fails: false,
             waiting: None,
@@ -100,6 +105,7 @@ impl Story {
                 Output::OpenDatagrams { session } => self.opened.push(session),
                 Output::DatagramsLost { session } => self.lost.push(session),
                 Output::ProbeBack { session } => self.probed.push(session),
+                Output::OperatorAnswer { number, result } => self.answers.push((number, result)),
                 Output::FanOut { plaintext } => match ServerDatagram::decode(&plaintext) {
                     Ok(Some(ServerDatagram::Global(global))) => self.fanned_out.push(global),
                     other => panic!("{other:?}"),

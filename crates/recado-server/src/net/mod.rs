@@ -9,7 +9,7 @@ mod outgoing;
 mod session;
 mod udp_socket;
 
-pub(crate) use accept::{Acceptor, run_accept};
+pub(crate) use accept::{AcceptConfig, Acceptor, run_accept};
 pub(crate) use admission::Admission;
 pub(crate) use datagrams::{DatagramCommand, Shards, default_shards};
 pub(crate) use outbox::Outbox;

@@ -96,6 +96,8 @@ fn every_message_is_used_and_every_one_used_is_there() {
         "trust-failure-",
         "trust-fault-",
         "chat-error-",
+        "admin-refused-",
+        "admin-limit-",
     ];
     for id in known.keys() {
         let used =

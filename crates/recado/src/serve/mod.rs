@@ -4,17 +4,19 @@ mod log;
 mod reload;
 mod service_manager;
 
-use std::io;
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 
 use listenfd::ListenFd;
 use recado_server::{
-    AcmeConfig, CertificateFiles, Discovery, DiskFailed, Inherited, PortFallback,
+    AcmeConfig, CertificateFiles, Discovery, DiskFailed, Exposure, Inherited, Limit, PortFallback,
     PublicCertificates, Server, ServerConfig,
 };
 
 use crate::cli::{self, LogFormat};
 use crate::context::{Context, Exit};
+use crate::period::Period;
 use crate::signals::{SignalKind, signal};
 use crate::{Asked, terminal, wording};
 use reload::Reloads;
@@ -46,6 +48,15 @@ pub(crate) async fn run(context: &Context, asked: &Asked, arguments: cli::Serve)
             return Exit::Failed;
         }
     };
+    let limits = match limits(arguments.message_age) {
+        Ok(limits) => limits,
+        Err((least, most)) => {
+            let (least, most) = (least.to_string(), most.to_string());
+            let range = [("least", least.as_str()), ("most", most.as_str())];
+            context.complain(&context.text("serve-message-age", &range));
+            return Exit::WrongUse;
+        }
+    };
     let config = ServerConfig {
         inherited,
         metrics: arguments.metrics,
@@ -68,19 +79,25 @@ pub(crate) async fn run(context: &Context, asked: &Asked, arguments: cli::Serve)
         registration: match arguments.registration {
             cli::Registration::Lan => recado_server::Registration::Lan,
             cli::Registration::Open => recado_server::Registration::Open,
+            cli::Registration::Invite => recado_server::Registration::Invite,
             cli::Registration::Closed => recado_server::Registration::Closed,
         },
+        limits,
     };
     // Before the ready line, so that a signal right after it already drains.
     let signals = (
         signal(SignalKind::interrupt()),
         signal(SignalKind::terminate()),
         signal(SignalKind::hangup()),
+        signal(SignalKind::hangup()),
     );
-    let (Ok(mut interrupt), Ok(mut terminate), Ok(hang_up)) = signals else {
+    let (Ok(mut interrupt), Ok(mut terminate), Ok(hang_up), Ok(mut terminal_closed)) = signals
+    else {
         context.complain(&context.text("error-signals", &[]));
         return Exit::Failed;
     };
+    // A terminal that is closed takes the server with it; only where there is none the signal asks for a reload.
+    let is_at_terminal = io::stdin().is_terminal() || io::stderr().is_terminal();
     let server = match Server::start(config).await {
         Ok(server) => server,
         Err(error) => {
@@ -116,9 +133,10 @@ pub(crate) async fn run(context: &Context, asked: &Asked, arguments: cli::Serve)
     tokio::select! {
         result = &mut drained => return ended(result),
         never = service_manager::watchdog(pulse) => match never {},
-        never = reloads.run(hang_up) => match never {},
+        never = reloads.run(hang_up), if !is_at_terminal => match never {},
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
+        _ = terminal_closed.recv(), if is_at_terminal => {}
     }
     service_manager::stopping();
     stop.stop();
@@ -139,6 +157,19 @@ fn lonely(arguments: &cli::Serve) -> Option<&'static str> {
         || arguments.acme_ca.is_some()
         || arguments.acme_forwarded;
     (about_acme && arguments.acme.is_empty()).then_some("serve-lonely-acme")
+}
+
+/// Limits that are not to be changed while the server runs; or what they may be.
+fn limits(message_age: Option<Period>) -> Result<BTreeMap<Limit, u64>, (Period, Period)> {
+    let mut limits = BTreeMap::new();
+    if let Some(age) = message_age {
+        let (least, most) = Limit::MessageAge.range();
+        if !(least..=most).contains(&age.seconds()) {
+            return Err((Period::from_seconds(least), Period::from_seconds(most)));
+        }
+        limits.insert(Limit::MessageAge, age.seconds());
+    }
+    Ok(limits)
 }
 
 /// The sockets that systemd, or the like of it, has bound for us, if it has.
@@ -179,6 +210,14 @@ fn announce(context: &Context, server: &Server, format: LogFormat) -> io::Result
             LogFormat::Text => context.notice(&format!("  {command}")),
             LogFormat::Json => tracing::info!(command, "reachable"),
         }
+    }
+    match (server.exposure(), format) {
+        // Said also to those who want quiet.
+        (Some(Exposure::Public(address)), LogFormat::Text) => {
+            terminal::tell(&context.text("serve-exposed", &[("address", address)]));
+        }
+        (Some(exposure), _) => tracing::warn!("{exposure}"),
+        (None, _) => {}
     }
     Ok(())
 }

@@ -130,7 +130,7 @@ fn what_is_wrong_is_said_with_its_place_and_what_may_have_been_meant() {
         ),
         (
             "[serve]\nregistration = \"opn\"",
-            ":2:1: \"opn\" cannot be \"registration\": there are lan, open, closed; did you mean \"open\"?",
+            ":2:1: \"opn\" cannot be \"registration\": there are lan, open, invite, closed; did you mean \"open\"?",
         ),
         (
             "lang = \"fr\"",

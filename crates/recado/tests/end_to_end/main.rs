@@ -4,6 +4,7 @@
 mod common;
 
 mod acme;
+mod admin;
 mod calculator;
 mod campaign;
 mod certificates;
@@ -14,9 +15,11 @@ mod doctor;
 mod doctor_faults;
 mod endings;
 mod events;
+mod failing_disk;
 mod finding;
 mod hostile_peers;
 mod hostile_text;
+mod invites;
 mod lossy;
 mod mail;
 mod moving;

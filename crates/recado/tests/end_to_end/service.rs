@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::common::{
     Authority, Bot, Home, PATIENCE, Pair, Program, Ready, Server, report, run, served, skip,
 };
+use crate::terminal::AtTerminal;
 
 /// What stands for systemd: it hears what the service says.
 struct Manager(UnixDatagram);
@@ -118,6 +119,15 @@ fn settings_and_certificates_are_read_again_and_nobody_is_disturbed() {
     alice.say_to_all("still here");
     assert_eq!(alice.find("global")["text"], "still here");
     server.end(Signal::SIGTERM).says(0, &[]);
+}
+
+#[test]
+fn a_terminal_that_is_closed_takes_the_server_with_it() {
+    let home = Home::new();
+    let mut server = AtTerminal::spawn(&mut Server::command(&home, &[]));
+    server.screen.find("recado ready");
+    server.signal(Signal::SIGHUP);
+    assert_eq!(server.code(), Some(0), "in order, and not by the signal");
 }
 
 #[test]

@@ -35,6 +35,11 @@ impl AtTerminal {
         }
     }
 
+    pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {
+        let process = i32::try_from(self.child.0.id()).unwrap();
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(process), signal).unwrap();
+    }
+
     pub(crate) fn enter(&mut self, line: &str) {
         self.keyboard
             .write_all(format!("{line}\n").as_bytes())
