@@ -222,6 +222,12 @@ fn a_package_is_installed_used_upgraded_and_removed() {
     let mut alice = Bot::of(Program::spawn(&mut machine.command(&chat)));
     alice.say_to_all("hello");
     assert_eq!(alice.find("global")["via"], "udp");
+    // The operator finds the service without being told where it is.
+    let people = machine.does(&["recado", "admin", "list", "--here"]);
+    assert!(
+        people.iter().any(|line| line.starts_with("Alice ")),
+        "{people:?}"
+    );
     let config = machine.does(&["recado", "config", "--config", "/etc/recado/config.toml"]);
     assert_eq!(config[0], "# /etc/recado/config.toml");
 
