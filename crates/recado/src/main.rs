@@ -78,7 +78,7 @@ impl Asked {
     fn of(arguments: Vec<String>) -> Self {
         let mut settings = Settings::locate(&arguments, |name| std::env::var_os(name));
         // The file may name the language, and what is wrong in it is said in some language: it is read first.
-        let read = settings.read(&Cli::command());
+        let read = settings.read(Cli::command);
         let language = Language::detect(&arguments, |name| {
             let said = std::env::var(name).ok().filter(|value| !value.is_empty());
             let is_ours = name == "RECADO_LANG";

@@ -33,7 +33,7 @@ use tokio::net::lookup_host;
 use tokio::time::timeout;
 
 use crate::context::{Context, Exit};
-use crate::{Asked, cli, wording};
+use crate::{Asked, admin, cli, wording};
 use report::{Check, Report};
 use server_side::Here;
 use storage::FolderFault;
@@ -73,7 +73,7 @@ pub(crate) async fn run(context: &Context, asked: &Asked, arguments: cli::Doctor
     let here = Here {
         folder: own
             .or(theirs)
-            .unwrap_or_else(|| context.home.join("server")),
+            .unwrap_or_else(|| admin::data_folder(context)),
         serve,
     };
     let mut examination = Examination {

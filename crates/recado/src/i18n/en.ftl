@@ -564,7 +564,7 @@ help-calc-examples =
       recado calc post / 1 3 --precision 50
       recado calc
 help-doctor = Examines the link to a server: name, TCP, TLS, HTTPS, UDP
-help-doctor-data-dir = The data folder of a server on this machine [default: server/ in recado's folder]
+help-doctor-data-dir = The data folder of a server on this machine [default: server/ in recado's folder, or /var/lib/recado]
 help-doctor-output = How the result is written: text or json
 help-doctor-examples =
     Examples:

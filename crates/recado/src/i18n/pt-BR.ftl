@@ -564,7 +564,7 @@ help-calc-examples =
       recado calc post / 1 3 --precision 50
       recado calc
 help-doctor = Examina a ligação com um servidor: nome, TCP, TLS, HTTPS, UDP
-help-doctor-data-dir = A pasta de dados de um servidor nesta máquina [padrão: server/ na pasta do recado]
+help-doctor-data-dir = A pasta de dados de um servidor nesta máquina [padrão: server/ na pasta do recado, ou /var/lib/recado]
 help-doctor-output = Como o resultado é escrito: text ou json
 help-doctor-examples =
     Exemplos:

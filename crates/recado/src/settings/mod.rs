@@ -72,14 +72,14 @@ impl Settings {
     ///
     /// # Errors
     /// [`Fault`]: it cannot be read, or something in it is wrong; then nothing of it counts.
-    pub(crate) fn read(&mut self, command: &Command) -> Result<(), Fault> {
+    pub(crate) fn read(&mut self, command: impl FnOnce() -> Command) -> Result<(), Fault> {
         let Some(path) = &self.path else {
             return Ok(());
         };
         let Some(file) = File::read(path, self.is_named)? else {
             return Ok(());
         };
-        file.check(command)?;
+        file.check(&command())?;
         self.file = Some(file);
         Ok(())
     }

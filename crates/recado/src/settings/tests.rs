@@ -21,7 +21,7 @@ fn read(text: &str) -> (TempDir, Result<Settings, Fault>) {
     fs::write(&path, text).unwrap();
     let words = ["recado", "--config", path.to_str().unwrap()].map(str::to_owned);
     let mut settings = Settings::locate(&words, |_| None);
-    let read = settings.read(&command()).map(|()| settings);
+    let read = settings.read(command).map(|()| settings);
     (folder, read)
 }
 

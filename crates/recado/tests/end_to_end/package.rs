@@ -206,10 +206,14 @@ fn a_package_is_installed_used_upgraded_and_removed() {
         "doctor",
         "--server",
         "localhost",
-        "--data-dir",
-        "/var/lib/recado/server",
+        "--output",
+        "json",
     ];
-    machine.does(&doctor);
+    let report = machine.does(&doctor).concat();
+    assert!(
+        report.contains("\"data_folder\""),
+        "the service's own: {report}"
+    );
     let chat = [
         "recado",
         "chat",
@@ -270,7 +274,7 @@ fn a_package_is_installed_used_upgraded_and_removed() {
         3
     );
     assert!(!machine.has("/usr/bin/recado"));
-    assert!(machine.has("/var/lib/private/recado/server/root.key"));
+    assert!(machine.has("/var/lib/private/recado/root.key"));
     assert!(machine.has("/etc/recado/config.toml"));
     machine.does(&["dpkg", "--no-triggers", "--purge", "recado"]);
     for gone in ["/var/lib/private/recado", "/var/lib/recado", "/etc/recado"] {
