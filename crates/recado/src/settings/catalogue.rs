@@ -74,7 +74,7 @@ impl<'a> Setting<'a> {
 
     /// A path: in the file, one that does not begin at the root begins at the file's own folder.
     pub(super) fn is_path(&self) -> bool {
-        self.arg.get_value_parser().type_id() == ValueParser::from(value_parser!(PathBuf)).type_id()
+        self.arg.get_value_parser().type_id() == value_parser!(PathBuf).type_id()
     }
 
     /// A whole number.
@@ -135,7 +135,7 @@ impl<'a> Setting<'a> {
         Some(Fault {
             origin: Origin::Variable(self.variable()),
             place: None,
-            wrong,
+            wrong: Box::new(wrong),
             key: self.key().to_owned(),
             value: (!self.is_secret()).then(|| value.to_owned()),
         })

@@ -12,7 +12,7 @@ use crate::i18n::Language;
 pub(crate) struct Fault {
     pub(super) origin: Origin,
     pub(super) place: Option<Place>,
-    pub(super) wrong: Wrong,
+    pub(super) wrong: Box<Wrong>,
     /// The setting, where one is at fault.
     pub(super) key: String,
     /// Its value; never one that may be a secret.
@@ -68,7 +68,7 @@ impl Fault {
             (Origin::Variable(name), _) => name.clone(),
         };
         let key = sanitise_line(&self.key);
-        let said = match &self.wrong {
+        let said = match &*self.wrong {
             Wrong::Unreadable(error) => language.text("settings-unreadable", &[("cause", error)]),
             Wrong::NotText => language.text("settings-not-text", &[]),
             Wrong::TooLong => language.text("settings-too-long", &[]),

@@ -306,7 +306,7 @@ fn whole_file(path: &Path, wrong: Wrong) -> Fault {
     Fault {
         origin: Origin::File(shown.into()),
         place: None,
-        wrong,
+        wrong: Box::new(wrong),
         key: String::new(),
         value: None,
     }

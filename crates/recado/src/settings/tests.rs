@@ -195,7 +195,7 @@ fn every_setting_is_in_the_template_and_each_can_be_taken_as_it_stands() {
         if let Err(fault) = settings {
             let said = fault.text(language);
             // Only placeholders may be no values.
-            assert!(matches!(fault.wrong, fault::Wrong::Value { .. }), "{said}");
+            assert!(matches!(*fault.wrong, fault::Wrong::Value { .. }), "{said}");
         }
         let mut count = 0;
         let _ = catalogue::all(&command, &mut |setting: Setting<'_>| {

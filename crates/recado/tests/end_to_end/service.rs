@@ -238,9 +238,8 @@ fn an_upgrade_loses_no_message_and_everyone_is_back_at_once() {
     let (new, again) = started(&mut holder);
     let up = since.elapsed();
     assert_eq!(again.fingerprint, ready.fingerprint);
-    alice.find_where(|event| {
-        event["ref"] == (2 * PART - 1).to_string() && event["state"] == "delivered"
-    });
+    let last = (2 * PART - 1).to_string();
+    alice.find_where(|event| event["ref"] == *last && event["state"] == "delivered");
     let resumed = since.elapsed();
     report(&format!(
         "an upgrade: the old server has ended after {} ms, the new one is ready after {} ms, and what was written \
