@@ -14,6 +14,7 @@
 )]
 
 pub mod datagram;
+pub mod discovery;
 pub mod fingerprint;
 pub mod frame;
 pub mod framing;
