@@ -12,6 +12,7 @@
 )]
 
 mod certificate;
+mod client;
 mod e2e;
 mod echo_server;
 mod fanout;
@@ -57,6 +58,8 @@ enum Benchmark {
     /// Processor time per HTTPS request and per handshake, beside nginx with a constant, FastAPI and Python
     Https(https::Options),
     /// The client: how soon it is there, what an idle full screen costs, keys while 10,000 messages come
+    Client(client::Options),
+    /// Time to the ready line with an existing data folder, and the size of the program
     Start(start::Options),
     /// The bare sender that others are compared with
     #[command(hide = true)]
@@ -93,6 +96,7 @@ fn run(benchmark: Benchmark) -> Result<()> {
             Benchmark::E2e(options) => e2e::run(options),
             Benchmark::MailReference(options) => mail::reference::run(options).await,
             Benchmark::Https(options) => https::run(options).await,
+            Benchmark::Client(options) => client::run(options).await,
             Benchmark::Start(options) => start::run(options).await,
             Benchmark::FanoutReference(options) => fanout::reference::run(&options),
             Benchmark::EchoServer(options) => echo_server::run(options).await,
@@ -131,6 +135,7 @@ mod tests {
                 Benchmark::Mail(_),
                 Benchmark::E2e(_),
                 Benchmark::Https(_),
+                Benchmark::Client(_),
                 Benchmark::Start(_)
             ]
         ));

@@ -12,9 +12,11 @@
 mod campaign;
 mod cargo;
 mod fuzz;
+mod package;
 mod packages;
 mod python_tool;
 mod stages;
+mod targets;
 mod test_run;
 mod tidy;
 
@@ -46,6 +48,11 @@ Tasks:
           minutes or as many seconds each: nothing promised may be lost, doubled or reordered
   campaign controls [NAME]
           The same against builds in which a promise is broken on purpose: each must be noticed
+  package [--binary FILE [--output DIR]]
+          Make what a release consists of in target/package: Debian's package, the program, a bill
+          of materials and checksums; from a release build, or from a binary that is there
+  targets
+          Check that the program compiles for other systems, as far as they are installed
   fuzz [TARGET] [--seconds N]
           Look for inputs for which recado does not keep its word, for a minute or as many
           seconds a target; installs cargo-fuzz where it is missing
@@ -78,6 +85,22 @@ fn main() -> ExitCode {
         ["test"] => match root() {
             Some(root) => stages::run(&root),
             None => not_started_by_cargo(),
+        },
+        ["targets"] => match root().map(|root| targets::check(&root)) {
+            None => not_started_by_cargo(),
+            Some(Ok(())) => ExitCode::SUCCESS,
+            Some(Err(error)) => {
+                eprintln!("error: {error:#}");
+                ExitCode::FAILURE
+            }
+        },
+        ["package", ref package @ ..] => match root().map(|root| package::run(&root, package)) {
+            None => not_started_by_cargo(),
+            Some(Ok(())) => ExitCode::SUCCESS,
+            Some(Err(error)) => {
+                eprintln!("error: {error:#}");
+                ExitCode::FAILURE
+            }
         },
         ["campaign", ref campaign @ ..] => {
             match root().map(|root| campaign::run(&root, campaign)) {

@@ -18,7 +18,7 @@ struct SystemPackage {
 }
 
 /// All of them. A new one is one entry more.
-const PACKAGES: [SystemPackage; 13] = [
+const PACKAGES: [SystemPackage; 14] = [
     SystemPackage {
         what: "curl",
         package: "curl",
@@ -69,6 +69,14 @@ const PACKAGES: [SystemPackage; 13] = [
                 .any(|python| runs(python, &["-c", "import cryptography"]))
         },
         why: "the protocol's test vectors are computed from the document alone",
+    },
+    SystemPackage {
+        what: "systemd",
+        package: "systemd",
+        is_here: || {
+            runs("systemd-analyze", &["--version"]) && Path::new("/lib/systemd/systemd").exists()
+        },
+        why: "the unit is judged, and the package installed under a systemd of the test's own",
     },
     SystemPackage {
         what: "socat",

@@ -42,6 +42,15 @@ impl Home {
         self.client.join("known_servers.json")
     }
 
+    /// The database of every identity that has one.
+    pub fn histories(&self) -> Vec<PathBuf> {
+        let folders = |path: PathBuf| fs::read_dir(path).into_iter().flatten().flatten();
+        let identities = folders(self.servers())
+            .flat_map(|server| folders(server.path().join(IDENTITIES)))
+            .map(|identity| identity.path().join(crate::history::FILE));
+        identities.filter(|database| database.is_file()).collect()
+    }
+
     /// The folder that holds one folder per server.
     pub(crate) fn servers(&self) -> PathBuf {
         self.client.join("servers")

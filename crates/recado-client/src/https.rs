@@ -5,10 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
+use hyper::header::{ACCEPT, CONTENT_TYPE, DATE, HOST, USER_AGENT};
 use hyper_util::rt::TokioIo;
 use recado_proto::SERVER_NAME;
 use thiserror::Error;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
 use tokio::time::timeout;
 
 use crate::connect::{Alpn, Limits, connect_within};
@@ -51,6 +53,8 @@ pub struct Response {
     pub status: u16,
     /// What kind of body it has, if it says so in ASCII.
     pub content_type: Option<String>,
+    /// The server's clock, if it tells it.
+    pub date: Option<OffsetDateTime>,
     /// The body, whole: at most [`MAX_RESPONSE`] bytes.
     pub body: Bytes,
 }
@@ -151,6 +155,8 @@ impl HttpsClient {
             let status = response.status().as_u16();
             let content_type = response.headers().get(CONTENT_TYPE);
             let content_type = content_type.and_then(|kind| Some(kind.to_str().ok()?.to_owned()));
+            let date = response.headers().get(DATE);
+            let date = date.and_then(|date| parse_date(date.to_str().ok()?));
             let body = Limited::new(response.into_body(), MAX_RESPONSE)
                 .collect()
                 .await;
@@ -158,6 +164,7 @@ impl HttpsClient {
             Ok::<_, HttpsError>(Response {
                 status,
                 content_type,
+                date,
                 body,
             })
         };
@@ -200,6 +207,11 @@ fn message(request: &Request) -> Result<hyper::Request<Full<Bytes>>, HttpsError>
     builder.body(Full::new(body)).map_err(HttpsError::Malformed)
 }
 
+/// A date of HTTP (RFC 9110, section 5.6.7), in the one form that is still written.
+fn parse_date(text: &str) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(text, &Rfc2822).ok()
+}
+
 fn body_error(error: Box<dyn std::error::Error + Send + Sync>) -> HttpsError {
     if error.is::<LengthLimitError>() {
         return HttpsError::TooLong;
@@ -230,6 +242,15 @@ mod tests {
         let server = TestServer::start(&school.serve(&Leaf::default())).await;
         let client = HttpsClient::new(server.trusted(school.fingerprint()));
         (server, client)
+    }
+
+    #[test]
+    fn the_date_of_an_answer_is_read() {
+        let date = parse_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        assert_eq!(date.unix_timestamp(), 784_111_777);
+        for nonsense in ["", "yesterday", "Sun, 99 Nov 1994 08:49:37 GMT"] {
+            assert_eq!(parse_date(nonsense), None, "{nonsense}");
+        }
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod connect;
+pub mod discovery;
 pub mod e2e;
 pub mod history;
 pub mod home;

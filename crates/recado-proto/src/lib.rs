@@ -15,6 +15,7 @@
 
 pub mod content;
 pub mod datagram;
+pub mod discovery;
 pub mod fingerprint;
 pub mod frame;
 pub mod framing;

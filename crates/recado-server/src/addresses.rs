@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
+use crate::system;
+
 /// Where people can reach the server.
 #[derive(Clone, Debug)]
 pub(crate) struct Reachable {
@@ -61,8 +63,7 @@ impl Reachable {
 
 /// The machine's host name, where it has one that can stand in a certificate.
 pub(crate) fn host_name() -> Option<String> {
-    let name = nix::unistd::gethostname().ok()?.into_string().ok()?;
-    let name = name.to_ascii_lowercase();
+    let name = system::host_name()?.to_ascii_lowercase();
     let label = |label: &str| {
         !label.is_empty()
             && label.len() <= 63
@@ -77,22 +78,15 @@ pub(crate) fn host_name() -> Option<String> {
 
 /// The addresses of the machine's interfaces that are up, loopback excepted, and link-local ones
 /// too: those mean nothing without an interface.
-pub(crate) fn interface_addresses() -> BTreeSet<IpAddr> {
-    let Ok(interfaces) = nix::ifaddrs::getifaddrs() else {
-        return BTreeSet::new();
-    };
-    interfaces
-        .filter_map(|interface| {
-            let address = interface.address?;
-            let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
-            v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
-        })
+pub fn interface_addresses() -> BTreeSet<IpAddr> {
+    let addresses = system::addresses().into_iter();
+    addresses
         .filter(|address| !address.is_loopback() && !is_link_local(address))
         .collect()
 }
 
 /// RFC 1918, RFC 6598 and RFC 4193: addresses that a certificate of one's own may name unasked.
-pub(crate) fn is_private(address: &IpAddr) -> bool {
+pub fn is_private(address: &IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {
             let [first, second, ..] = v4.octets();

@@ -19,7 +19,7 @@ use crate::backend;
 use crate::data_folder::{DataFolder, DataFolderError};
 
 /// The database in the data folder.
-pub(crate) const DATABASE_FILE: &str = "recado.db";
+pub const DATABASE_FILE: &str = "recado.db";
 
 /// What SQLite puts beside a database.
 const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];

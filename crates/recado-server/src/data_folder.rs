@@ -4,6 +4,9 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+/// The file that whoever holds the folder has locked.
+pub const LOCK_FILE: &str = "lock";
+
 /// The folder, held by this process until dropped.
 #[derive(Debug)]
 pub(crate) struct DataFolder {
@@ -44,7 +47,7 @@ impl DataFolder {
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).write(true);
         let lock = private(&mut options)
-            .open(path.join("lock"))
+            .open(path.join(LOCK_FILE))
             .map_err(unusable)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path, _lock: lock }),

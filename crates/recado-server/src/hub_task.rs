@@ -37,6 +37,8 @@ pub(crate) enum ShellEvent {
         session: SessionNumber,
         frames: Vec<ClientFrame>,
     },
+    /// Whoever asks is told that the task is alive.
+    Pulse(oneshot::Sender<()>),
     /// The operator wants something.
     Operator {
         command: OperatorCommand,
@@ -113,6 +115,8 @@ impl HubTask {
                                     self.hub.handle(now, Event::Frame { session, frame });
                                 }
                             }
+                            // Whoever asked may be gone.
+                            ShellEvent::Pulse(answer) => drop(answer.send(())),
                             ShellEvent::Operator { command, answer } => {
                                 self.operate(command, answer);
                             }

@@ -28,7 +28,8 @@ const LEAF_LIFE: Duration = Duration::days(90);
 /// How far before now certificates begin, for clients whose clocks are behind.
 const BACKDATED: Duration = Duration::hours(48);
 
-const KEY_FILE: &str = "root.key";
+/// The root key, in the data folder.
+pub const KEY_FILE: &str = "root.key";
 const CERTIFICATE_FILE: &str = "root.pem";
 const SCOPE_FILE: &str = "root.json";
 

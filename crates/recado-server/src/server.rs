@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
@@ -22,6 +23,7 @@ use crate::backup::{BackupSource, DATABASE_FILE};
 use crate::certificate::acme::{Acme, AcmeConfig, AcmeError};
 use crate::certificate::files::{CertificateFiles, FilesError};
 use crate::data_folder::{DataFolder, DataFolderError};
+use crate::discovery::{Announced, Announcement, Discovery};
 use crate::exposure::{self, Exposure, Watch};
 use crate::http::{HttpConfig, HttpService, TrustedProxy};
 use crate::hub_task::{EVENT_QUEUE, HubTask, ShellEvent};
@@ -29,6 +31,8 @@ use crate::identity::{IdentityError, ServerIdentity};
 use crate::metrics::{self, Metrics, Parts, Watched};
 use crate::net::listen::{self, Bound, Inherited, Listen, ListenError, PortFallback};
 use crate::net::{AcceptConfig, Acceptor, Shards, UdpPort, default_shards, run_accept};
+use crate::reload::{Pulse, RELOAD_QUEUE, ReloadRequest, Reloader};
+use crate::system;
 use crate::tls::{Generation, Tls};
 
 /// How long what is under way may take once the server is to stop.
@@ -64,6 +68,8 @@ pub struct ServerConfig {
     pub limits: BTreeMap<Limit, u64>,
     /// What those are served who are not recado's own clients.
     pub public: PublicCertificates,
+    /// Whether the local network is told of it.
+    pub discovery: Discovery,
     /// Proxies whose word on whom they speak for is taken.
     pub trusted_proxies: Vec<TrustedProxy>,
 }
@@ -139,8 +145,12 @@ pub struct Server {
     reachable: Reachable,
     exposure: Option<Exposure>,
     folder: Arc<DataFolder>,
+    discovery: Discovery,
     renewal: Renewal,
     public: Keeper,
+    http: HttpService,
+    reloader: Reloader,
+    reloads: mpsc::Receiver<ReloadRequest>,
     events: mpsc::Sender<ShellEvent>,
     stop: watch::Sender<bool>,
     alive: mpsc::Receiver<()>,
@@ -275,7 +285,7 @@ impl Server {
         let public = Keeper::open(config.public, &folder, &tls)?;
         let acceptor = Acceptor::new(
             tls.clone(),
-            http,
+            http.clone(),
             events.clone(),
             stopped,
             alive,
@@ -318,6 +328,7 @@ impl Server {
         for listener in listeners {
             tokio::spawn(run_accept(listener, acceptor.clone()));
         }
+        let (reloader, reloads) = mpsc::channel(RELOAD_QUEUE);
         Ok(Self {
             tcp,
             udp,
@@ -325,8 +336,12 @@ impl Server {
             reachable,
             exposure,
             folder,
+            discovery: config.discovery,
             renewal: Renewal { identity, tls },
             public,
+            http,
+            reloader: Reloader(reloader),
+            reloads,
             events,
             stop,
             alive: all_ended,
@@ -371,16 +386,34 @@ impl Server {
         Stop(self.stop.clone())
     }
 
+    /// What changes this server while it runs.
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
+    }
+
+    /// What tells whether it still decides anything.
+    pub fn pulse(&self) -> Pulse {
+        Pulse(self.events.clone())
+    }
+
     /// Serves until [`Stop::stop`]; then no connection is accepted any more, everyone is told, and what is under
     /// way is finished, within ten seconds.
     ///
     /// # Errors
     /// [`DiskFailed`], where that was why it stopped.
     pub async fn run(self) -> Result<(), DiskFailed> {
+        let announced = Announced {
+            fingerprint: self.fingerprint,
+            port: self.tcp.first().map_or(0, SocketAddr::port),
+            listening: self.tcp.clone(),
+        };
         let Self {
             folder,
+            discovery,
             renewal,
             public,
+            http,
+            mut reloads,
             events,
             stop,
             mut alive,
@@ -389,16 +422,34 @@ impl Server {
             ..
         } = self;
         let mut stopped = stop.subscribe();
+        // Here and not at the start: whoever waits for the ready line does not wait for this.
+        let mut announcement = match discovery {
+            Discovery::Announced => Some(Announcement::begin(announced)),
+            Discovery::Silent => None,
+        };
+        let kept = async {
+            match &mut announcement {
+                Some(announcement) => announcement.keep().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
+            never = kept => match never {},
             _ = async { stopped.wait_for(|stop| *stop).await.is_ok() } => {}
             never = renewal.run() => match never {},
-            never = public.run() => match never {},
+            never = public.run(&mut reloads, &http) => match never {},
         }
         tracing::info!("stopping: what is under way is finished first");
         let _ = events.send(ShellEvent::Hub(Event::Shutdown)).await;
+        let farewell = async {
+            if let Some(announcement) = announcement {
+                announcement.end().await;
+            }
+        };
         // Every connection holds a sender; `None` comes when the last has ended.
         let drained = timeout(DRAIN_TIME, async { while alive.recv().await.is_some() {} });
-        if drained.await.is_err() {
+        let (drained, ()) = tokio::join!(drained, farewell);
+        if drained.is_err() {
             tracing::warn!("some connections did not end in time and were cut");
         }
         let _ = events.send(ShellEvent::Finish).await;
@@ -491,29 +542,45 @@ impl Keeper {
         })
     }
 
-    async fn run(self) -> std::convert::Infallible {
-        match self {
-            Self::Own => std::future::pending().await,
-            Self::Files(files, tls) => files.watch(tls).await,
-            Self::Acme(acme) => acme.run().await,
+    async fn run(
+        self,
+        reloads: &mut mpsc::Receiver<ReloadRequest>,
+        http: &HttpService,
+    ) -> std::convert::Infallible {
+        type Kept = Pin<Box<dyn Future<Output = std::convert::Infallible> + Send>>;
+        let watched = |files: CertificateFiles, tls: Tls| -> Kept { Box::pin(files.watch(tls)) };
+        let (mut kept, tls): (Kept, _) = match self {
+            Self::Own => (Box::pin(std::future::pending()), None),
+            Self::Files(files, tls) => (watched(files, tls.clone()), Some(tls)),
+            Self::Acme(acme) => (Box::pin(acme.run()), None),
+        };
+        loop {
+            let request = tokio::select! {
+                never = &mut kept => match never {},
+                request = reloads.recv() => request,
+            };
+            let Some(ReloadRequest { wanted, done }) = request else {
+                return kept.await;
+            };
+            http.trust_proxies(wanted.trusted_proxies);
+            let loaded = match (wanted.certificate, &tls) {
+                // Whether there are files at all is for the next start.
+                (Some(files), Some(tls)) => files.load().map(|certificate| {
+                    tls.serve(&certificate);
+                    kept = watched(files, tls.clone());
+                }),
+                _ => Ok(()),
+            };
+            // Whoever asked may be gone.
+            let _ = done.send(loaded);
         }
     }
 }
 
 /// As many connections as files are allowed, after asking for as many as may be had.
 fn max_connections() -> usize {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
-        return MAX_CONNECTIONS;
-    };
     let wanted = MAX_CONNECTIONS as u64 + RESERVED_FILES;
-    let soft =
-        if soft < wanted && setrlimit(Resource::RLIMIT_NOFILE, hard.min(wanted), hard).is_ok() {
-            hard.min(wanted)
-        } else {
-            soft
-        };
-    let connections = soft.saturating_sub(RESERVED_FILES).max(1);
+    let files = system::max_files(wanted).unwrap_or(wanted);
+    let connections = files.saturating_sub(RESERVED_FILES).max(1);
     usize::try_from(connections).map_or(MAX_CONNECTIONS, |most| most.min(MAX_CONNECTIONS))
 }

@@ -55,6 +55,14 @@ impl Cli {
         }
         Ok(cli)
     }
+
+    /// Whether it is there to write the configuration file.
+    pub(crate) fn writes_settings(&self) -> bool {
+        let Command::Config(config) = &self.command else {
+            return false;
+        };
+        matches!(config.command, Some(ConfigCommand::Init))
+    }
 }
 
 /// Two arguments that exclude each other.
@@ -81,6 +89,15 @@ pub(crate) struct Common {
     pub(crate) lang: Option<String>,
     #[arg(long, global = true, env = "RECADO_HOME", value_name = "DIR")]
     pub(crate) home: Option<PathBuf>,
+    /// Read before all else, by `settings`.
+    #[arg(
+        long = "config",
+        id = "config_file",
+        global = true,
+        env = "RECADO_CONFIG",
+        value_name = "FILE"
+    )]
+    pub(crate) config_file: Option<PathBuf>,
     #[arg(
         long,
         global = true,
@@ -122,11 +139,14 @@ pub(crate) enum Command {
     Demo(Demo),
     Trust(Trust),
     Name(Names),
+    Config(Config),
+    Completions(Completions),
+    Man(Man),
     Invite(Invite),
     Admin(Admin),
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct Serve {
     #[arg(
         long,
@@ -148,28 +168,23 @@ pub(crate) struct Serve {
     pub(crate) message_age: Option<Period>,
     #[arg(long, env = "RECADO_HOST", value_name = "NAME", value_delimiter = ',')]
     pub(crate) host: Vec<String>,
+    // What must be there together is looked at by `serve`: one of them may be in the environment, another in the file.
     #[arg(
         long,
         env = "RECADO_CERT",
         value_name = "FILE",
-        requires = "key",
         conflicts_with = "acme"
     )]
     pub(crate) cert: Option<PathBuf>,
-    #[arg(long, env = "RECADO_KEY", value_name = "FILE", requires = "cert")]
+    #[arg(long, env = "RECADO_KEY", value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
     #[arg(long, env = "RECADO_ACME", value_name = "NAME", value_delimiter = ',')]
     pub(crate) acme: Vec<String>,
-    #[arg(
-        long,
-        env = "RECADO_ACME_DIRECTORY",
-        value_name = "URL",
-        requires = "acme"
-    )]
+    #[arg(long, env = "RECADO_ACME_DIRECTORY", value_name = "URL")]
     pub(crate) acme_directory: Option<String>,
-    #[arg(long, env = "RECADO_ACME_CA", value_name = "FILE", requires = "acme")]
+    #[arg(long, env = "RECADO_ACME_CA", value_name = "FILE")]
     pub(crate) acme_ca: Option<PathBuf>,
-    #[arg(long, env = "RECADO_ACME_FORWARDED", requires = "acme", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
+    #[arg(long, env = "RECADO_ACME_FORWARDED", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
     pub(crate) acme_forwarded: bool,
     #[arg(long, env = "RECADO_METRICS", value_name = "ADDR:PORT")]
     pub(crate) metrics: Option<SocketAddr>,
@@ -180,6 +195,8 @@ pub(crate) struct Serve {
         value_delimiter = ','
     )]
     pub(crate) trusted_proxy: Vec<TrustedProxy>,
+    #[arg(long, env = "RECADO_NO_DISCOVERY", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
+    pub(crate) no_discovery: bool,
     #[arg(
         long,
         env = "RECADO_LOG_FORMAT",
@@ -253,12 +270,7 @@ pub(crate) enum Ack {
 pub(crate) struct Send {
     #[arg(long, env = "RECADO_NAME", value_name = "NAME")]
     pub(crate) name: Option<String>,
-    #[arg(
-        long,
-        env = "RECADO_TO",
-        value_name = "NAME",
-        required_unless_present = "all"
-    )]
+    #[arg(long, env = "RECADO_TO", value_name = "NAME")]
     pub(crate) to: Option<String>,
     #[arg(long, env = "RECADO_ALL", conflicts_with = "to", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
     pub(crate) all: bool,
@@ -314,6 +326,9 @@ pub(crate) enum OutputFormat {
 
 #[derive(Args, Debug)]
 pub(crate) struct Doctor {
+    /// Of a server on this machine.
+    #[arg(long, env = "RECADO_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
     #[arg(
         long,
         env = "RECADO_OUTPUT",
@@ -321,6 +336,36 @@ pub(crate) struct Doctor {
         default_value = "text"
     )]
     pub(crate) output: OutputFormat,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Config {
+    #[arg(
+        long,
+        env = "RECADO_OUTPUT",
+        value_name = "FORMAT",
+        default_value = "text"
+    )]
+    pub(crate) output: OutputFormat,
+    #[command(subcommand)]
+    pub(crate) command: Option<ConfigCommand>,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum ConfigCommand {
+    Init,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Completions {
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Man {
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
 }
 
 #[derive(Args, Debug)]
@@ -638,6 +683,26 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    /// The command, and all beneath it, show what to type.
+    fn assert_examples(command: &clap::Command, path: &str) {
+        let examples = command.get_after_help().map(ToString::to_string);
+        let examples = examples.unwrap_or_default();
+        assert!(
+            examples.contains(path),
+            "{path} --help has no example of it"
+        );
+        for below in command.get_subcommands() {
+            assert_examples(below, &format!("{path} {}", below.get_name()));
+        }
+    }
+
+    #[test]
+    fn the_help_of_every_command_has_an_example_of_it() {
+        for language in Language::ALL {
+            assert_examples(&localise(Cli::command(), language), "recado");
+        }
+    }
 
     #[test]
     fn the_command_line_is_sound_and_worded_in_both_languages() {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use etcetera::BaseStrategy;
 use recado_client::address::ServerAddress;
-use recado_client::home::Home;
+use recado_client::home::{Home, HomeError};
 use recado_client::trust::{
     Authorities, FirstUse, Given, Notice, Question, TrustError, TrustStore, Trusted, decide,
 };
@@ -36,6 +36,19 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
+    /// The number that scripts see.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::WrongUse => 2,
+            Self::Unreachable => 3,
+            Self::NotTrusted => 4,
+            Self::Refused => 5,
+            Self::Interrupted => 130,
+        }
+    }
+
     /// From the code that a client's error names.
     pub(crate) fn from_code(code: u8) -> Self {
         match code {
@@ -52,15 +65,7 @@ impl Exit {
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Done => 0,
-            Exit::Failed => 1,
-            Exit::WrongUse => 2,
-            Exit::Unreachable => 3,
-            Exit::NotTrusted => 4,
-            Exit::Refused => 5,
-            Exit::Interrupted => 130,
-        })
+        Self::from(exit.code())
     }
 }
 
@@ -83,9 +88,9 @@ impl Context {
         }
         let home = match &common.home {
             Some(home) => home.clone(),
-            None => match etcetera::choose_base_strategy() {
-                Ok(base) => base.data_dir().join("recado"),
-                Err(_) => {
+            None => match default_home() {
+                Some(home) => home,
+                None => {
                     terminal::complain(&language.text("error-no-home", &[]));
                     return Err(Exit::Failed);
                 }
@@ -149,6 +154,19 @@ impl Context {
         })
     }
 
+    /// The same, for whoever examines it.
+    pub(crate) fn home_if_usable(&self) -> Result<Home, HomeError> {
+        Home::open(&self.home)
+    }
+
+    /// The server that was named, or this machine.
+    pub(crate) fn named_server(&self) -> Result<ServerAddress, Exit> {
+        match &self.common.server {
+            Some(address) => Ok(address.clone()),
+            None => ServerAddress::new("localhost", None).map_err(|_| Exit::Failed),
+        }
+    }
+
     /// What admits a new name, if the server was given by a ticket.
     pub(crate) fn ticket(&self) -> Option<TicketSecret> {
         self.common.server.as_ref()?.ticket().cloned()
@@ -173,7 +191,7 @@ impl Context {
                 }
             }
         }
-        ServerAddress::new("localhost", None).map_err(|_| Exit::Failed)
+        self.named_server()
     }
 
     /// What is known of the server beside its address.
@@ -240,6 +258,12 @@ impl Context {
             .map(|notice| wording::trust_notice(self.language, notice, trusted))
             .collect()
     }
+}
+
+/// The folder for recado's own data where none is named: the platform's, and `recado` in it.
+pub(crate) fn default_home() -> Option<PathBuf> {
+    let base = etcetera::choose_base_strategy().ok()?;
+    Some(base.data_dir().join("recado"))
 }
 
 /// Shows the fingerprint of an unknown server, and takes yes or no.

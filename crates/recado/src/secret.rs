@@ -3,10 +3,10 @@
 use std::io::{self, BufRead};
 
 use rpassword::ConfigBuilder;
-use tokio::signal::unix::{SignalKind, signal};
 use zeroize::Zeroizing;
 
 use crate::context::{Context, Exit};
+use crate::signals::{SignalKind, signal};
 
 /// The longest secret that is read; whoever pipes something else is told soon.
 const MAX_SECRET: u64 = 1024;

@@ -14,12 +14,12 @@ use recado_client::trust::Trusted;
 use recado_proto::limits::MAX_TEXT;
 use recado_proto::name::Name;
 use recado_proto::text::sanitise_line;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::chat::{now_ms, parse_name};
 use crate::cli::{self, Wait};
 use crate::context::{Context, Exit};
+use crate::signals::{SignalKind, signal};
 use crate::wording;
 
 /// How often the database is asked what became of the message.
@@ -37,6 +37,10 @@ pub(crate) async fn run(context: &Context, arguments: cli::Send) -> Exit {
 async fn prepare(context: &Context, arguments: cli::Send) -> Result<Sending<'_>, Exit> {
     if arguments.all && arguments.wait == Wait::Delivered {
         context.complain(&context.text("send-all-delivered", &[]));
+        return Err(Exit::WrongUse);
+    }
+    if !arguments.all && arguments.to.is_none() {
+        context.complain(&context.text("send-nobody", &[]));
         return Err(Exit::WrongUse);
     }
     let text = text(context, arguments.text)?;

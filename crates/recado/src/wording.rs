@@ -384,6 +384,11 @@ fn another_name(name: &str) -> Option<Name> {
     suggest(&format!("{head}2")).filter(|other| other.as_str() != name)
 }
 
+/// Words of another program's, in one line fit for a terminal.
+pub(crate) fn line(text: &str) -> String {
+    sanitise_line(text).into_owned()
+}
+
 /// An error and its causes, in one line fit for a terminal.
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();

@@ -18,11 +18,16 @@ use crate::e2e::{Secrecy, Vault};
 use crate::home;
 
 /// The database beside an identity's key.
-pub(crate) const FILE: &str = "history.db";
+pub const FILE: &str = "history.db";
 
 /// Numbered from 1; frozen once released.
 pub(super) const MIGRATIONS: &[&str] =
     &[include_str!("schema.sql"), include_str!("encryption.sql")];
+
+/// The latest schema that this version knows.
+pub fn known_schema() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
 
 /// How long one process waits for another's transaction: hundreds of commits of a slow disk.
 pub(super) const BUSY_TIME: Duration = Duration::from_secs(10);

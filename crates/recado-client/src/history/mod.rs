@@ -28,8 +28,7 @@ use recado_proto::name::NameKeys;
 
 use crate::home::HomeError;
 
-pub(crate) use database::FILE;
-pub use database::{Database, Entered};
+pub use database::{Database, Entered, FILE, known_schema};
 pub use keeper::History;
 pub(crate) use keeper::{Done, Keeper};
 pub(crate) use outbox::{Blob, column, number};

@@ -44,6 +44,11 @@ pub(super) struct Clock {
     pub(super) unix: u64,
 }
 
+/// The latest schema that this version knows.
+pub(super) fn known_schema() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
 impl Database {
     /// Opens, creates or upgrades the database; where the last process did not close it, after checking it.
     pub(super) fn open(path: &Path) -> Result<Self, BackendError> {

@@ -19,6 +19,11 @@ use recado_hub::{BackendAnswer, BackendRequest};
 
 use database::Database;
 
+/// The latest schema that this version knows.
+pub fn known_schema() -> i64 {
+    database::known_schema()
+}
+
 /// Requests committed together at most. What is queued beyond them waits for the next commit.
 const BATCH: usize = 1024;
 

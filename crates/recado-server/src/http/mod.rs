@@ -123,6 +123,11 @@ impl HttpService {
         }
     }
 
+    /// From now on these proxies' word on whom they speak for is taken, and no others'.
+    pub fn trust_proxies(&self, proxies: Vec<TrustedProxy>) {
+        self.shared.rate.trust(proxies);
+    }
+
     /// Serves one connection to its end, or until `shutdown` turns true (or its sender is gone):
     /// then it takes no more requests, finishes those under way and closes.
     ///

@@ -5,9 +5,10 @@
 
 use std::net::IpAddr;
 use std::str::FromStr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, HeaderValue, RETRY_AFTER};
 use ipnet::IpNet;
@@ -50,7 +51,7 @@ pub(super) struct RateLimit {
     buckets: Mutex<Buckets<IpAddr>>,
     /// What the buckets' time is counted from.
     since: Instant,
-    trusted_proxies: Vec<TrustedProxy>,
+    trusted_proxies: ArcSwap<Vec<TrustedProxy>>,
     body_bytes: usize,
 }
 
@@ -64,9 +65,14 @@ impl RateLimit {
         Self {
             buckets: Mutex::new(Buckets::new(bucket, limits.rate_addresses)),
             since: Instant::now(),
-            trusted_proxies: config.trusted_proxies.clone(),
+            trusted_proxies: ArcSwap::from_pointee(config.trusted_proxies.clone()),
             body_bytes: limits.rate_body_bytes,
         }
+    }
+
+    /// From now on these proxies are trusted, and no others.
+    pub(super) fn trust(&self, proxies: Vec<TrustedProxy>) {
+        self.trusted_proxies.store(Arc::new(proxies));
     }
 
     /// Whom a request is from: the connection's other end, or, if that is a trusted proxy, whom it says it speaks
@@ -96,7 +102,8 @@ impl RateLimit {
 
     fn trusts(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        let mut proxies = self.trusted_proxies.iter();
+        let proxies = self.trusted_proxies.load();
+        let mut proxies = proxies.iter();
         proxies.any(|TrustedProxy(network)| network.contains(&address))
     }
 

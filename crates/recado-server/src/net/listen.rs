@@ -9,6 +9,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 
 use super::UdpPort;
+use crate::system;
 
 /// The port of HTTPS.
 const PORT: u16 = 443;
@@ -277,7 +278,7 @@ impl ListenError {
     fn is_about_missing_ipv6(&self) -> bool {
         matches!(self, Self::Bind { address, source, .. }
             if address.is_ipv6() && (source.kind() == ErrorKind::AddrNotAvailable
-                || source.raw_os_error() == Some(nix::libc::EAFNOSUPPORT)))
+                || system::is_missing_family(source)))
     }
 }
 

@@ -2,21 +2,23 @@
 //! from there (RFC 3542 §6, ip(7) `IP_PKTINFO`).
 //!
 //! Several datagrams at a time are received and sent by [`Receiver`] and [`Sender`]: on Linux by one system
-//! call, elsewhere one by one.
+//! call, elsewhere one by one. Where there is no such option the system chooses where an answer leaves from.
 
 #[cfg(target_os = "linux")]
 mod batch;
-// Where it is not used it is tested all the same.
-#[cfg(any(test, not(target_os = "linux")))]
+#[cfg(unix)]
+mod packet_info;
+// Where they are not used they are tested all the same.
+#[cfg(any(all(test, unix), all(unix, not(target_os = "linux"))))]
 mod plain;
+#[cfg(any(test, not(unix)))]
+mod portable;
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use nix::libc::{in_addr, in_pktinfo, in6_addr, in6_pktinfo};
-use nix::sys::socket::{ControlMessage, ControlMessageOwned, setsockopt, sockopt};
 use recado_proto::limits::MAX_DATAGRAM;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
@@ -26,8 +28,10 @@ use crate::metrics::Traffic;
 
 #[cfg(target_os = "linux")]
 use batch as way;
-#[cfg(not(target_os = "linux"))]
+#[cfg(all(unix, not(target_os = "linux")))]
 use plain as way;
+#[cfg(not(unix))]
+use portable as way;
 
 pub(crate) use way::{Receiver, Sender};
 
@@ -81,11 +85,7 @@ impl UdpPort {
         let socket = Socket::from(socket);
         // What is bound to one address answers from there anyway.
         if address.ip().is_unspecified() {
-            if address.is_ipv6() {
-                setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?;
-            } else {
-                setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
-            }
+            way::ask_for_local(&socket, address.is_ipv6())?;
         }
         way::forbid_fragments(&socket, address.is_ipv6())?;
         // Refused on some systems where more than the limit is asked; the default then does.
@@ -173,59 +173,6 @@ impl Datagram {
     }
 }
 
-/// Which of our addresses a datagram came to.
-fn local_of(messages: impl Iterator<Item = ControlMessageOwned>) -> Option<IpAddr> {
-    let mut local = None;
-    for message in messages {
-        match message {
-            ControlMessageOwned::Ipv4PacketInfo(info) => {
-                local = Some(Ipv4Addr::from(info.ipi_addr.s_addr.to_ne_bytes()).into());
-            }
-            ControlMessageOwned::Ipv6PacketInfo(info) => {
-                local = Some(Ipv6Addr::from(info.ipi6_addr.s6_addr).into());
-            }
-            _ => {}
-        }
-    }
-    local
-}
-
-/// From where a datagram is to leave, as the kernel is told.
-enum PacketInfo {
-    Any,
-    V4(in_pktinfo),
-    V6(in6_pktinfo),
-}
-
-impl PacketInfo {
-    fn new(local: Option<IpAddr>) -> Self {
-        match local {
-            None => Self::Any,
-            Some(IpAddr::V4(local)) => Self::V4(in_pktinfo {
-                ipi_ifindex: 0,
-                ipi_spec_dst: in_addr {
-                    s_addr: u32::from_ne_bytes(local.octets()),
-                },
-                ipi_addr: in_addr { s_addr: 0 },
-            }),
-            Some(IpAddr::V6(local)) => Self::V6(in6_pktinfo {
-                ipi6_addr: in6_addr {
-                    s6_addr: local.octets(),
-                },
-                ipi6_ifindex: 0,
-            }),
-        }
-    }
-
-    fn message(&self) -> Option<ControlMessage<'_>> {
-        match self {
-            Self::Any => None,
-            Self::V4(info) => Some(ControlMessage::Ipv4PacketInfo(info)),
-            Self::V6(info) => Some(ControlMessage::Ipv6PacketInfo(info)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -305,6 +252,16 @@ mod tests {
         if std::net::UdpSocket::bind("[::1]:0").is_ok() {
             an_answer_leaves_from_the_address_that_was_written_to!(plain, "[::]:0", ["::1"]);
         }
+    }
+
+    /// It does not know where it was written to: on one address there is only one.
+    #[tokio::test]
+    async fn anywhere() {
+        an_answer_leaves_from_the_address_that_was_written_to!(
+            portable,
+            "127.0.0.3:0",
+            ["127.0.0.3"]
+        );
     }
 
     #[tokio::test]

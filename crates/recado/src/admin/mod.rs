@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::cli::{self, AdminCommand, OutputFormat, Who, Whom};
 use crate::context::{Context, Exit};
 use crate::{terminal, wording};
-pub(crate) use operator::Operator;
+pub(crate) use operator::{Operator, data_folder};
 
 /// Does what is asked.
 pub(crate) async fn run(context: &Context, arguments: cli::Admin) -> Exit {

@@ -27,7 +27,7 @@ impl<'a> Operator<'a> {
     pub(crate) fn new(context: &'a Context, operating: Operating) -> Self {
         let folder = match operating.data_dir {
             Some(folder) => folder,
-            None => find(&context.home.join("server"), Path::new(SERVICE_FOLDER)),
+            None => data_folder(context),
         };
         Self {
             context,
@@ -103,6 +103,11 @@ impl<'a> Operator<'a> {
             OutputFormat::Text => self.context.notice(&self.context.text(id, arguments)),
         }
     }
+}
+
+/// The data folder of the server on this machine that is meant where none was named.
+pub(crate) fn data_folder(context: &Context) -> PathBuf {
+    find(&context.home.join("server"), Path::new(SERVICE_FOLDER))
 }
 
 /// The folder that is meant where none was named: of the server that runs; else one that is there; one's own first.

@@ -18,7 +18,7 @@ use recado_client::address::AddressError;
 use recado_client::home::Home;
 use recado_client::identity::Identity;
 use recado_client::session::{IncomingMail, Session, SessionConfig, SessionError};
-use recado_client::trust::Trusted;
+use recado_client::trust::{TrustStore, Trusted};
 use recado_proto::frame::{RefusalCode, Refused};
 use recado_proto::name::{Name, NameError};
 use zeroize::Zeroizing;
@@ -26,7 +26,7 @@ use zeroize::Zeroizing;
 use crate::cli;
 use crate::context::{Context, Exit};
 use crate::i18n::Language;
-use crate::{secret, tui, wording};
+use crate::{find, secret, tui, wording};
 use ending::Signals;
 use input::Input;
 use paper::{Keyboard, Paper};
@@ -36,10 +36,21 @@ pub(crate) use command::COMMANDS;
 
 /// Opens a chat, and runs it to its end.
 pub(crate) async fn run(context: &Context, arguments: cli::Chat) -> Exit {
-    let context = &match with_ticket(context, arguments.ticket.clone()) {
+    let mut context = match with_ticket(context, arguments.ticket.clone()) {
         Ok(context) => context,
         Err(exit) => return exit,
     };
+    if context.common.server.is_none() && context.is_interactive() && !arguments.json {
+        let home = match context.client_home() {
+            Ok(home) => home,
+            Err(exit) => return exit,
+        };
+        match find::server(&context, &TrustStore::new(home)).await {
+            Ok(server) => context.common.server = server,
+            Err(exit) => return exit,
+        }
+    }
+    let context = &context;
     if arguments.json {
         return run_for_program(context, arguments).await;
     }

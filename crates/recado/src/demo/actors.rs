@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::Failure;
 use crate::i18n::Language;
+use crate::signals;
 
 /// How long anything may take before the demonstration counts as failed.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -50,15 +51,9 @@ impl ServerProcess {
     /// Ends it as an administrator would, which must succeed.
     pub(super) async fn stop(&mut self) -> Result<(), Failure> {
         let failed = || failed_process(self.language, "recado serve");
-        let id = self
-            .child
-            .id()
-            .and_then(|id| i32::try_from(id).ok())
-            .ok_or_else(failed)?;
-        let pid = nix::unistd::Pid::from_raw(id);
-        nix::sys::signal::kill(pid, nix::sys::signal::SIGTERM).map_err(|_| failed())?;
+        signals::terminate(&mut self.child).map_err(|_| failed())?;
         match timeout(PATIENCE, self.child.wait()).await {
-            Ok(Ok(status)) if status.success() => Ok(()),
+            Ok(Ok(status)) if status.success() || cfg!(not(unix)) => Ok(()),
             _ => Err(failed()),
         }
     }

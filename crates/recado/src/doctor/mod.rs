@@ -1,29 +1,42 @@
 //! `recado doctor`: how this machine fares with a server, from the name to the datagrams, one line a check.
 //!
 //! It only looks: no server is remembered, no key is made. Datagrams need a session, and a session a name: it
-//! opens one for some seconds under a name that the person has at the server, and nobody's else.
+//! opens one for some seconds under a name that the person has at the server, and nobody's else. On the server's own
+//! machine it looks at the server's side too.
+//!
+//! Whatever is wrong, it ends with 1: what it was asked, it has done. How another command would end for the same is
+//! said with each finding, for programs. What only follows from something that was found is not tested, so that the
+//! cause stands alone.
 
+mod port_holder;
 mod report;
+mod server_side;
+mod storage;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::path::Path;
 use std::time::Duration;
 
 use recado_client::address::ServerAddress;
 use recado_client::connect::RESOLVE_TIMEOUT;
+use recado_client::history;
 use recado_client::home::Home;
 use recado_client::https::{self, HttpsError, Method, Request};
 use recado_client::identity::{self, Identity, IdentityError};
 use recado_client::session::{IncomingMail, Session, SessionConfig, SessionError, Update};
 use recado_client::trust::{FirstUse, Notice, Reason, TrustError, TrustStore, Trusted, decide};
 use recado_client::{Command, Event, LinkMeasurement};
+use recado_proto::limits::MAX_DATAGRAM;
 use recado_proto::text::sanitise_line;
+use time::OffsetDateTime;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 
-use crate::cli;
 use crate::context::{Context, Exit};
-use crate::wording;
+use crate::{Asked, admin, cli, wording};
 use report::{Check, Report};
+use server_side::Here;
+use storage::FolderFault;
 
 /// How long a session may take to say how datagrams fare: far longer than a second for the first word of them, and
 /// one, and two round trips, for a measurement.
@@ -32,52 +45,176 @@ const MEASURE_TIME: Duration = Duration::from_secs(20);
 /// The calculation that proves HTTPS, and its answer: what binary fractions get wrong.
 const CALCULATION: (&str, &str) = ("/v1/calc/add?x=0.1&y=0.2", "0.3");
 
+/// How far two clocks may be apart. Messages carry their sender's time: what is seconds off reads well, and a machine
+/// that asks for the time at all is well below.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(120);
+
+/// How long word of a datagram that was too long for the way may take to come back.
+const MTU_TIME: Duration = Duration::from_millis(300);
+
+/// Where the service describes itself, and its version.
+const DESCRIPTION: &str = "/openapi.json";
+
 /// Checks everything, up to what makes the rest impossible.
-pub(crate) async fn run(context: &Context, arguments: cli::Doctor) -> Exit {
-    let home = match context.client_home() {
-        Ok(home) => home,
-        Err(exit) => return exit,
+pub(crate) async fn run(context: &Context, asked: &Asked, arguments: cli::Doctor) -> Exit {
+    let home = context.home_if_usable();
+    let store = home.as_ref().ok().cloned().map(TrustStore::new);
+    let address = match &store {
+        Some(store) => context.server_address(store),
+        None => context.named_server(),
     };
-    let store = TrustStore::new(home.clone());
-    let address = match context.server_address(&store) {
+    let address = match address {
         Ok(address) => address,
         Err(exit) => return exit,
+    };
+    let serve = asked.serve_here();
+    let own = arguments.data_dir;
+    let theirs = serve.as_ref().and_then(|serve| serve.data_dir.clone());
+    let here = Here {
+        folder: own
+            .or(theirs)
+            .unwrap_or_else(|| admin::data_folder(context)),
+        serve,
     };
     let mut examination = Examination {
         context,
         report: Report::new(context, &address, arguments.output),
         exit: Exit::Done,
+        examined_disk: None,
     };
-    examination.examine(&home, &store, &address).await;
+    match (&home, &store) {
+        (Ok(home), Some(store)) => {
+            examination.examine(home, store, &address, &here).await;
+        }
+        (Err(error), _) => {
+            let text = wording::home(context.language, error);
+            let remedy = format!("sudo chown -R \"$(id -un)\" '{}'", context.home.display());
+            examination.wrong(Check::Home, Exit::Failed, text, Some(remedy));
+        }
+        (Ok(_), None) => {}
+    }
     examination.report.finish(examination.exit)
 }
 
 struct Examination<'a> {
     context: &'a Context,
     report: Report<'a>,
-    /// From the first thing that is wrong.
+    /// 1 from the first thing that is wrong.
     exit: Exit,
+    /// The file system whose room was looked at.
+    examined_disk: Option<u64>,
 }
 
 impl Examination<'_> {
-    async fn examine(&mut self, home: &Home, store: &TrustStore, address: &ServerAddress) {
-        if !self.check_name(address).await {
+    async fn examine(
+        &mut self,
+        home: &Home,
+        store: &TrustStore,
+        address: &ServerAddress,
+        here: &Here,
+    ) {
+        if !self.check_folder(Check::Home, home.path(), &[]) {
             return;
         }
+        for history in home.histories() {
+            let known = history::known_schema();
+            self.check_database(Check::History, history, known).await;
+        }
+        let Some(addresses) = self.check_name(address).await else {
+            return;
+        };
+        let is_here = addresses.iter().any(|ip| is_this_machine(*ip));
+        let is_well = !(is_here && here.folder.exists()) || self.check_server(here).await;
         let given = self.context.given();
         let trusted = match decide(store, address, given, FirstUse::OnlyLook).await {
             Ok(trusted) => trusted,
+            Err(TrustError::Unreachable { .. }) if !is_well => {
+                let text = self.text("doctor-after-that", &[]);
+                return self.untested(Check::Tcp, text, Some("recado serve".to_owned()));
+            }
             Err(error) => return self.untrusted(&error, address),
         };
         self.trusted(&trusted);
         self.check_https(&trusted).await;
+        self.check_version(&trusted).await;
+        if !is_well {
+            let text = self.text("doctor-after-that", &[]);
+            return self.untested(Check::Session, text, None);
+        }
         if let Some(measured) = self.check_session(home, &trusted).await {
             self.check_datagrams(&trusted, measured);
         }
+        self.check_mtu(&trusted).await;
     }
 
-    /// Whether the host has an address.
-    async fn check_name(&mut self, address: &ServerAddress) -> bool {
+    /// Looks at a folder, and at the room on its disk.
+    fn check_folder(&mut self, check: Check, folder: &Path, private: &[&str]) -> bool {
+        let path = folder.display().to_string();
+        let quoted = format!("'{path}'");
+        let fault = match storage::examine_folder(folder, private) {
+            Ok(free) => {
+                let text = self.text("doctor-folder", &[("path", &path)]);
+                self.ok(check, text);
+                if self.is_new_disk(folder) {
+                    let free = (free >> 20).to_string();
+                    let text = self.text("doctor-disk", &[("path", &path), ("free", &free)]);
+                    self.ok(Check::Disk, text);
+                }
+                return true;
+            }
+            Err(fault) => fault,
+        };
+        let (check, text, remedy) = match fault {
+            FolderFault::Missing => {
+                let text = self.text("doctor-folder-missing", &[("path", &path)]);
+                (check, text, Some(format!("mkdir -m 700 -p {quoted}")))
+            }
+            FolderFault::Unwritable(error) => {
+                let cause = error.to_string();
+                let text = self.text(
+                    "doctor-folder-unwritable",
+                    &[("path", &path), ("cause", &cause)],
+                );
+                let remedy = match error.kind() {
+                    std::io::ErrorKind::ReadOnlyFilesystem => {
+                        format!("sudo mount -o remount,rw \"$(stat -c %m {quoted})\"")
+                    }
+                    _ => format!("sudo chown -R \"$(id -un)\" {quoted}"),
+                };
+                (check, text, Some(remedy))
+            }
+            FolderFault::Full(free) => {
+                let free = (free >> 20).to_string();
+                let text = self.text("doctor-disk-full", &[("path", &path), ("free", &free)]);
+                let remedy = format!("du -xh \"$(stat -c %m {quoted})\" | sort -h | tail -20");
+                (Check::Disk, text, Some(remedy))
+            }
+            FolderFault::Open(open) => {
+                let open = open.display().to_string();
+                let text = self.text("doctor-folder-open", &[("path", &open)]);
+                (check, text, Some(format!("chmod go= '{open}'")))
+            }
+            FolderFault::Hidden => {
+                let text = self.text("doctor-folder-hidden", &[("path", &path)]);
+                let remedy = format!("sudo recado doctor --data-dir {quoted}");
+                self.untested(check, text, Some(remedy));
+                return true;
+            }
+        };
+        self.wrong(check, Exit::Failed, text, remedy);
+        false
+    }
+
+    /// Whether the folder's disk was not looked at yet.
+    fn is_new_disk(&mut self, folder: &Path) -> bool {
+        let disk = disk_of(folder);
+        let is_new = disk.is_none() || disk != self.examined_disk;
+        self.examined_disk = disk;
+        is_new
+    }
+
+    /// The addresses of the host, if it has any.
+    async fn check_name(&mut self, address: &ServerAddress) -> Option<Vec<IpAddr>> {
         let host = address.host();
         let port = address
             .candidate_ports()
@@ -86,20 +223,22 @@ impl Examination<'_> {
             .unwrap_or_default();
         let found = timeout(RESOLVE_TIMEOUT, lookup_host((host, port))).await;
         let mut found: Vec<_> = match found {
-            Ok(Ok(found)) => found.map(|address| address.ip().to_string()).collect(),
+            Ok(Ok(found)) => found.map(|address| address.ip()).collect(),
             Ok(Err(_)) | Err(_) => Vec::new(),
         };
         found.dedup();
         let host = sanitise_line(host);
         if found.is_empty() {
             let text = self.text("trust-unresolved", &[("host", &host)]);
-            self.wrong(Check::Name, Exit::Unreachable, text, None);
-            return false;
+            let remedy = format!("getent ahosts '{host}'");
+            self.wrong(Check::Name, Exit::Unreachable, text, Some(remedy));
+            return None;
         }
-        let addresses = found.join(", ");
+        let addresses: Vec<_> = found.iter().map(IpAddr::to_string).collect();
+        let addresses = addresses.join(", ");
         let text = self.text("doctor-name", &[("host", &host), ("addresses", &addresses)]);
         self.ok(Check::Name, text);
-        true
+        Some(found)
     }
 
     /// What of TCP and TLS is wrong.
@@ -172,7 +311,8 @@ impl Examination<'_> {
         let (cause, exit) = match https::request(trusted, &request).await {
             Ok(answer) if answer.status == 200 && answer.body == expected => {
                 let text = self.text("doctor-https", &[]);
-                return self.ok(Check::Https, text);
+                self.ok(Check::Https, text);
+                return self.check_clock(answer.date);
             }
             Ok(answer) => (format!("HTTP {}", answer.status), Exit::Failed),
             Err(HttpsError::Trust(error)) => (
@@ -183,6 +323,82 @@ impl Examination<'_> {
         };
         let text = self.text("doctor-https-wrong", &[("cause", &cause)]);
         self.wrong(Check::Https, exit, text, None);
+    }
+
+    /// Compares the server's clock, as an answer told it, with this machine's.
+    fn check_clock(&mut self, theirs: Option<OffsetDateTime>) {
+        let Some(theirs) = theirs else {
+            let text = self.text("doctor-clock-untold", &[]);
+            return self.untested(Check::Clock, text, None);
+        };
+        let apart = theirs - OffsetDateTime::now_utc();
+        let seconds = apart.whole_seconds().unsigned_abs();
+        let shown = seconds.to_string();
+        if Duration::from_secs(seconds) <= CLOCK_TOLERANCE {
+            let text = self.text("doctor-clock", &[]);
+            return self.ok(Check::Clock, text);
+        }
+        let id = match apart.is_negative() {
+            true => "doctor-clock-behind",
+            false => "doctor-clock-ahead",
+        };
+        let text = self.text(id, &[("seconds", &shown)]);
+        let remedy = "sudo timedatectl set-ntp true".to_owned();
+        self.wrong(Check::Clock, Exit::Failed, text, Some(remedy));
+    }
+
+    /// Whether the server is of this version.
+    async fn check_version(&mut self, trusted: &Trusted) {
+        const OURS: &str = env!("CARGO_PKG_VERSION");
+        let request = Request {
+            method: Method::GET,
+            target: DESCRIPTION.to_owned(),
+            accept: None,
+            body: None,
+        };
+        let answer = https::request(trusted, &request).await.ok();
+        let described = answer.and_then(|answer| {
+            let object: serde_json::Value = serde_json::from_slice(&answer.body).ok()?;
+            Some(object["info"]["version"].as_str()?.to_owned())
+        });
+        let Some(theirs) = described else {
+            let text = self.text("doctor-version-untold", &[]);
+            return self.untested(Check::Version, text, None);
+        };
+        let theirs = sanitise_line(&theirs).into_owned();
+        if theirs == OURS {
+            let text = self.text("doctor-version", &[("version", OURS)]);
+            return self.ok(Check::Version, text);
+        }
+        let (id, newest) = match is_older(&theirs, OURS) {
+            true => ("doctor-version-server-old", OURS),
+            false => ("doctor-version-client-old", theirs.as_str()),
+        };
+        let text = self.text(id, &[("server", &theirs), ("client", OURS)]);
+        let remedy = server_side::update_command().replace("VERSION", newest);
+        self.wrong(Check::Version, Exit::Failed, text, Some(remedy));
+    }
+
+    /// Whether whole datagrams pass: sends one that says nothing, and asks the system what it learned of the way.
+    async fn check_mtu(&mut self, trusted: &Trusted) {
+        // Headers of IPv4 and UDP. IPv6 promises 1,280 bytes on any way.
+        const NEEDED: usize = MAX_DATAGRAM + 20 + 8;
+        if trusted.address.is_ipv6() {
+            return;
+        }
+        let Some(mtu) = path_mtu(trusted.address).await else {
+            return;
+        };
+        let (shown, needed) = (mtu.to_string(), NEEDED.to_string());
+        if mtu >= NEEDED {
+            let text = self.text("doctor-mtu", &[("mtu", &shown)]);
+            return self.ok(Check::Mtu, text);
+        }
+        let text = self.text("doctor-mtu-small", &[("mtu", &shown), ("needed", &needed)]);
+        let ip = trusted.address.ip();
+        let interface = format!("ip route get {ip} | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p'");
+        let remedy = format!("sudo ip link set mtu 1500 dev \"$({interface})\"");
+        self.wrong(Check::Mtu, Exit::Failed, text, Some(remedy));
     }
 
     /// Opens a session under one of the person's names, and measures how datagrams fare in it.
@@ -294,16 +510,67 @@ impl Examination<'_> {
     }
 
     fn wrong(&mut self, check: Check, exit: Exit, text: String, remedy: Option<String>) {
-        if self.exit == Exit::Done {
-            self.exit = exit;
-        }
-        self.report.add(check, report::State::Wrong, text, remedy);
+        self.exit = Exit::Failed;
+        self.report
+            .add(check, report::State::Wrong(exit), text, remedy);
     }
 
     fn untested(&mut self, check: Check, text: String, remedy: Option<String>) {
         self.report
             .add(check, report::State::Untested, text, remedy);
     }
+}
+
+/// Whether an address is this machine's own: only those can be bound.
+fn is_this_machine(ip: IpAddr) -> bool {
+    UdpSocket::bind((ip, 0)).is_ok()
+}
+
+/// The file system that a folder is on.
+fn disk_of(folder: &Path) -> Option<u64> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        Some(std::fs::metadata(folder).ok()?.dev())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = folder;
+        None
+    }
+}
+
+/// What the system knows of the way to an address, after a datagram of full length was sent there.
+async fn path_mtu(address: SocketAddr) -> Option<usize> {
+    #[cfg(target_os = "linux")]
+    {
+        use nix::sys::socket::{getsockopt, sockopt::IpMtu};
+
+        let any: IpAddr = match address {
+            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let socket = UdpSocket::bind((any, 0)).ok()?;
+        socket.connect(address).ok()?;
+        // Nobody can open it, so nobody answers; one that is too long for a link is refused here, or word comes back.
+        let _ = socket.send(&[0; MAX_DATAGRAM]);
+        tokio::time::sleep(MTU_TIME).await;
+        usize::try_from(getsockopt(&socket, IpMtu).ok()?).ok()
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = address;
+        None
+    }
+}
+
+/// Whether a version comes before another; what is none comes first.
+fn is_older(one: &str, other: &str) -> bool {
+    let numbers = |version: &str| -> Vec<u64> {
+        let release = version.split(['-', '+']).next().unwrap_or_default();
+        release.split('.').map_while(|it| it.parse().ok()).collect()
+    };
+    numbers(one) < numbers(other)
 }
 
 /// Why a name that the person has cannot be used.

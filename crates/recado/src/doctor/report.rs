@@ -11,28 +11,48 @@ use crate::terminal;
 /// What is checked, in this order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Check {
+    Home,
+    Disk,
+    History,
     Name,
+    DataFolder,
+    Database,
+    Port,
+    Addresses,
     Tcp,
     Tls,
     Dates,
     Https,
+    Clock,
+    Version,
     Session,
     UdpUp,
     UdpDown,
+    Mtu,
 }
 
 impl Check {
     /// Its machine word.
     fn word(self) -> &'static str {
         match self {
+            Self::Home => "home",
+            Self::Disk => "disk",
+            Self::History => "history",
             Self::Name => "name",
+            Self::DataFolder => "data_folder",
+            Self::Database => "database",
+            Self::Port => "port",
+            Self::Addresses => "addresses",
             Self::Tcp => "tcp",
             Self::Tls => "tls",
             Self::Dates => "dates",
             Self::Https => "https",
+            Self::Clock => "clock",
+            Self::Version => "version",
             Self::Session => "session",
             Self::UdpUp => "udp_up",
             Self::UdpDown => "udp_down",
+            Self::Mtu => "mtu",
         }
     }
 }
@@ -41,7 +61,8 @@ impl Check {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum State {
     Ok,
-    Wrong,
+    /// With how another command would end for it.
+    Wrong(Exit),
     Untested,
 }
 
@@ -69,9 +90,13 @@ impl<'a> Report<'a> {
 
     /// Notes a check; people read of it at once.
     pub(super) fn add(&mut self, check: Check, state: State, text: String, remedy: Option<String>) {
+        let exit = match state {
+            State::Wrong(exit) => Some(exit.code()),
+            State::Ok | State::Untested => None,
+        };
         let (word, state) = match state {
             State::Ok => ("ok", self.context.text("doctor-ok", &[])),
-            State::Wrong => ("wrong", self.context.text("doctor-wrong", &[])),
+            State::Wrong(_) => ("wrong", self.context.text("doctor-wrong", &[])),
             State::Untested => ("untested", self.context.text("doctor-untested", &[])),
         };
         if self.output == OutputFormat::Text {
@@ -88,6 +113,7 @@ impl<'a> Report<'a> {
             "state": word,
             "detail": text,
             "remedy": remedy,
+            "exit": exit,
         }));
     }
 

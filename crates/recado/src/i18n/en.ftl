@@ -22,11 +22,65 @@ address-parts = the recado:// address has more parts than recado://HOST:PORT/SHA
 
 notice-last-server = Using { $server }, the server used last.
 
+### Settings
+
+settings-unreadable = it cannot be read ({ $cause })
+settings-not-text = it is not UTF-8 text
+settings-too-long = it is longer than 256 KiB, which no settings are
+settings-syntax = this is no TOML ({ $cause })
+settings-unknown = there is no setting "{ $key }"
+settings-unknown-table = there is no command "{ $key }"
+settings-elsewhere =
+    "{ $key }" does not stand here, but { $table ->
+        [top] at the top, before any [table]
+       *[other] in [{ $table }] or at the top
+    }
+settings-suggestion = did you mean "{ $suggestion }"?
+settings-kind-switch = "{ $key }" is true or false
+settings-kind-number = "{ $key }" is a whole number
+settings-kind-text = "{ $key }" is a text in quotation marks
+settings-kind-list = "{ $key }" is a list of texts in quotation marks
+settings-value = "{ $value }" cannot be "{ $key }"
+settings-value-hidden = this cannot be "{ $key }"
+settings-possible = there are { $values }
+settings-conflict = "{ $key }" does not go with "{ $other }" (line { $line }); leave one of them out
+config-from-flag = flag
+config-from-environment = environment, { $name }
+config-from-file = file, line { $line }
+config-default = default
+config-not-set = not set
+config-file = { $path }
+config-file-missing = { $path } (not there; "recado config init" writes it)
+config-no-file = no folder for recado's data was found
+config-unknown-variable = { $name } is no variable of recado's
+config-written = A file with every setting in it is written; take the # away from those that you want:
+config-exists = { $path } is there already, and is not overwritten
+config-template =
+    recado's settings. A flag goes before the environment, the environment before this file.
+    What stands at the top holds for every command that takes it; what stands in a [table], for that command.
+    Relative paths begin at this file's folder. "recado config" shows what is in force, and from where.
+serve-lonely-certificate = --cert and --key go together: the certificate chain and its key, each a PEM file
+serve-lonely-acme = --acme-directory, --acme-ca and --acme-forwarded say how a CA is asked; say with --acme for which name
+send-nobody = say with --to NAME to whom, or --all for everyone
+
 ### serve
 
 serve-message-age = --message-age may be from { $least } to { $most }
 serve-paste = To join from another machine, paste one of these there:
 serve-exposed = WARNING: registration is open, and { $address } is public: everyone on the Internet may take a name here. With --registration lan, or invite, strangers need a ticket ("recado invite").
+
+### Finding a server
+
+find-list = Servers on this network; what they say of themselves is not proven:
+find-nothing = No server announces itself on this network.
+find-more = {"      "}and { $count } more
+find-last = used last
+find-here = on this machine
+find-name = calls itself "{ $name }"
+find-claimed = { $fingerprint }
+find-question = Which one? Its number, or another address (HOST[:PORT]) [1]:
+find-question-address = The server's address (HOST[:PORT]), or what was given to you (recado://…):
+find-again = That is no number of the list, and no address.
 
 ### Trust
 
@@ -515,6 +569,40 @@ problem-precision-out-of-range = the precision is a whole number from 1 to { $li
 doctor-ok = ok
 doctor-wrong = WRONG
 doctor-untested = not tested
+doctor-folder = folder: { $path } can be written, and nobody else can read it
+doctor-folder-missing = folder: there is no folder { $path }
+doctor-folder-unwritable = folder: nothing can be written in { $path } ({ $cause })
+doctor-folder-open = folder: others on this machine can read { $path }
+doctor-folder-hidden = folder: { $path } is not this user's to look at
+doctor-disk = disk: { $free } MiB are free for { $path }
+doctor-disk-full = disk: only { $free } MiB are free for { $path }. See what can go:
+doctor-database = database: { $path } is whole
+doctor-database-damaged = database: { $path } is damaged ({ $cause }). Put it back from a backup, with nothing running:
+doctor-database-restore = cp BACKUP '{ $path }'
+doctor-database-newer = database: { $path } was written by a later version of recado; use that one
+doctor-database-unreadable = database: { $path } cannot be looked at ({ $cause })
+doctor-port-own = port { $port }: recado has it (process { $pid })
+doctor-port-free = port { $port }: it is free, and can be had
+doctor-port-free-now = port { $port }: it is free by now; a server that is started again takes it
+doctor-port-unknown = port { $port }: the server has it
+doctor-port-taken = port { $port }: { $name } (process { $pid }) has it. End that, or choose another port with recado serve --listen:
+doctor-port-taken-by-whom = port { $port }: another program has it. See which, or choose another port with recado serve --listen:
+doctor-port-denied = port { $port }: it is not permitted to this user. Allow it, or choose another port with recado serve --listen:
+doctor-port-other = port { $port }: it cannot be had ({ $cause }). See what is asked for:
+doctor-addresses-none = addresses: only this machine can reach the server
+doctor-addresses-private = addresses: { $addresses }; private, so from the Internet nobody comes unless a router forwards the port
+doctor-addresses-public = addresses: { $addresses }
+doctor-after-that = mend what is named above first
+doctor-clock = clock: this machine's and the server's agree
+doctor-clock-untold = clock: the server does not tell its own
+doctor-clock-ahead = clock: the server's is { $seconds } s ahead of this machine's. Set both by the network:
+doctor-clock-behind = clock: the server's is { $seconds } s behind this machine's. Set both by the network:
+doctor-version = version: { $version }, here and there
+doctor-version-untold = version: the server does not tell its own
+doctor-version-server-old = version: the server has { $server }, and this is { $client }. On the server's machine:
+doctor-version-client-old = version: the server has { $server }, and this is { $client }. On this machine:
+doctor-mtu = path: packets of { $mtu } bytes pass
+doctor-mtu-small = path: packets of { $mtu } bytes pass at most, and whole datagrams need { $needed }: long messages to everyone come late, by TCP. Where this machine's network is the cause:
 doctor-name = name: { $host } is { $addresses }
 doctor-tcp = TCP: { $address } answers
 doctor-tls = TLS 1.3: the server's key is { $fingerprint } ({ $reason })
@@ -598,6 +686,16 @@ value-limit = LIMIT
 value-period = PERIOD
 value-value = VALUE
 
+### The manual
+
+man-manual = recado
+man-name = NAME
+man-synopsis = SYNOPSIS
+man-examples = EXAMPLES
+man-possible-values = Possible values:
+man-variable = Also by the variable{" "}
+man-default = default:
+
 ### Operating
 
 admin-no-server = no server runs on { $folder }; start one with "recado serve", or name its folder with --data-dir
@@ -646,6 +744,7 @@ help-version = Show the version
 help-server = The server: HOST, HOST:PORT, [IPv6]:PORT, https://… or recado://…
 help-lang = The language: pt-BR or en
 help-home = The folder for recado's own data
+help-config-file = The configuration file [default: config.toml in recado's folder]
 help-fingerprint = The fingerprint that the server must have
 help-ca = A CA, as a PEM file, that may vouch for an unknown server, in place of the system's
 help-accept-new = Trust an unknown server without asking
@@ -671,6 +770,7 @@ help-serve-acme-ca = The root certificate by which the CA itself is trusted, as 
 help-serve-acme-forwarded = Port 443 is forwarded to this server's port
 help-serve-metrics = Where metrics, /healthz and /readyz are told in plain HTTP: an address of this machine alone, as 127.0.0.1:9464
 help-serve-trusted-proxy = A proxy, or a network of them, whose X-Forwarded-For is believed; may be repeated
+help-serve-no-discovery = Do not announce this server on the local network
 help-serve-log-format = How logs are written: text or json
 help-serve-examples =
     Examples:
@@ -714,11 +814,37 @@ help-calc-examples =
       recado calc post / 1 3 --precision 50
       recado calc
 help-doctor = Examines the link to a server: name, TCP, TLS, HTTPS, UDP
+help-doctor-data-dir = The data folder of a server on this machine [default: server/ in recado's folder, or /var/lib/recado]
 help-doctor-output = How the result is written: text or json
 help-doctor-examples =
     Examples:
       recado doctor
       recado doctor --server 192.168.1.20:8443 --output json
+help-config = Show every setting that is in force, and from where: flag, environment, file or default
+help-config-examples =
+    Examples:
+      recado config
+      recado config --output json
+      recado config init
+help-config-output = How it is written: text or json
+help-config-init = Write a configuration file with every setting in it, each commented out
+help-config-init-examples =
+    Examples:
+      recado config init
+      sudo recado config init --config /etc/recado/config.toml
+help-completions = Write a script by which a shell completes recado's words
+help-completions-shell = The shell: bash, zsh, fish, elvish or powershell
+help-completions-examples =
+    Examples:
+      recado completions bash > ~/.local/share/bash-completion/completions/recado
+      recado completions zsh > ~/.zfunc/_recado
+      recado completions fish > ~/.config/fish/completions/recado.fish
+help-man = Write the pages of the manual, in both languages
+help-man-folder = The folder for them
+help-man-examples =
+    Examples:
+      recado man ~/.local/share/man
+      man recado-serve
 help-demo = See all of it at work, on this machine alone
 help-demo-explain = Show, step by step, what carried what, and the sealed bytes
 help-demo-examples =
@@ -735,6 +861,22 @@ help-trust-replace-host = The server
 help-trust-install = Show what browsers need to accept a server's certificate
 help-trust-install-host = The server, which must be known
 help-trust-install-apply = Do it too, as far as it needs no superuser
+help-trust-list-examples =
+    Example:
+      recado trust list
+help-trust-show-examples =
+    Example:
+      recado trust show chat.example.org
+help-trust-forget-examples =
+    Example:
+      recado trust forget 192.168.1.20:8443
+help-trust-replace-examples =
+    Example, with the fingerprint that whoever runs the server has confirmed:
+      recado trust replace chat.example.org --fingerprint SHA256:…
+help-trust-install-examples =
+    Examples:
+      recado trust install chat.example.org
+      recado trust install chat.example.org --apply
 help-trust-examples =
     Examples:
       recado trust list
@@ -746,6 +888,16 @@ help-name-export-name = The name; with --server where several servers know you b
 help-name-export-file = The file, which must not exist yet
 help-name-import = Take a name from a file
 help-name-import-file = The file
+help-name-list-examples =
+    Example:
+      recado name list
+help-name-export-examples =
+    Examples:
+      recado name export Alice alice.age
+      recado name export Alice alice.age --server chat.example.org
+help-name-import-examples =
+    Example:
+      recado name import alice.age
 help-name-examples =
     The passphrase is asked for; or give it in RECADO_PASSPHRASE, or as a line on standard input.
 
@@ -762,6 +914,12 @@ help-invite-address = An address for the ticket, in the place of those that the 
 help-invite-list = List the tickets: number, state, uses, when it expires, when it was made
 help-invite-revoke = Take a ticket back
 help-invite-revoke-id = Its number
+help-invite-list-examples =
+    Example:
+      recado invite list
+help-invite-revoke-examples =
+    Example:
+      recado invite revoke 3
 help-invite-examples =
     Examples:
       recado invite
@@ -800,6 +958,49 @@ help-admin-backup = Write all that makes the server into a file, its key include
 help-admin-backup-file = The file; an older backup is replaced
 help-admin-restore = Put a backup in the place of what is there, which is kept; not while the server runs
 help-admin-restore-file = The backup
+help-admin-list-examples =
+    Examples:
+      recado admin list
+      recado admin list --here
+help-admin-kick-examples =
+    Example:
+      recado admin kick Mallory
+help-admin-ban-examples =
+    Examples:
+      recado admin ban Mallory
+      recado admin ban --address 203.0.113.0/24
+help-admin-unban-examples =
+    Examples:
+      recado admin unban Mallory
+      recado admin unban --address 203.0.113.0/24
+help-admin-bans-examples =
+    Example:
+      recado admin bans
+help-admin-mute-examples =
+    Example:
+      recado admin mute Mallory
+help-admin-unmute-examples =
+    Example:
+      recado admin unmute Mallory
+help-admin-mutes-examples =
+    Example:
+      recado admin mutes
+help-admin-release-examples =
+    Example:
+      recado admin release Mallory
+help-admin-limits-examples =
+    Examples:
+      recado admin limits
+      recado admin limits message-age 14d
+help-admin-stats-examples =
+    Example:
+      recado admin stats --output json
+help-admin-backup-examples =
+    Example:
+      recado admin backup /srv/backup/recado.db
+help-admin-restore-examples =
+    Example:
+      recado admin restore /srv/backup/recado.db
 help-admin-examples =
     Examples:
       recado admin list --here

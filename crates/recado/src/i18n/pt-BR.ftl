@@ -22,11 +22,65 @@ address-parts = o endereço recado:// tem mais partes que recado://HOST:PORTA/SH
 
 notice-last-server = Usando { $server }, o último servidor usado.
 
+### Configurações
+
+settings-unreadable = não é possível ler ({ $cause })
+settings-not-text = não é texto em UTF-8
+settings-too-long = passa de 256 KiB, e configurações não são tão longas
+settings-syntax = isto não é TOML ({ $cause })
+settings-unknown = não existe a configuração "{ $key }"
+settings-unknown-table = não existe o comando "{ $key }"
+settings-elsewhere =
+    "{ $key }" não fica aqui, e sim { $table ->
+        [top] no começo, antes de qualquer [tabela]
+       *[other] em [{ $table }] ou no começo
+    }
+settings-suggestion = você quis dizer "{ $suggestion }"?
+settings-kind-switch = "{ $key }" é true ou false
+settings-kind-number = "{ $key }" é um número inteiro
+settings-kind-text = "{ $key }" é um texto entre aspas
+settings-kind-list = "{ $key }" é uma lista de textos entre aspas
+settings-value = "{ $value }" não serve para "{ $key }"
+settings-value-hidden = isto não serve para "{ $key }"
+settings-possible = existem { $values }
+settings-conflict = "{ $key }" não combina com "{ $other }" (linha { $line }); deixe só um dos dois
+config-from-flag = opção
+config-from-environment = ambiente, { $name }
+config-from-file = arquivo, linha { $line }
+config-default = padrão
+config-not-set = sem valor
+config-file = { $path }
+config-file-missing = { $path } (não existe; "recado config init" o escreve)
+config-no-file = não foi encontrada uma pasta para os dados do recado
+config-unknown-variable = { $name } não é uma variável do recado
+config-written = Foi escrito um arquivo com todas as configurações; tire o # das que você quer:
+config-exists = { $path } já existe e não é substituído
+config-template =
+    Configurações do recado. Uma opção vale mais que o ambiente, e o ambiente mais que este arquivo.
+    O que fica no começo vale para todo comando que o aceita; o que fica em uma [tabela], para esse comando.
+    Caminhos relativos começam na pasta deste arquivo. "recado config" mostra o que vale e de onde vem.
+serve-lonely-certificate = --cert e --key andam juntos: a cadeia de certificados e a chave dela, cada um em um arquivo PEM
+serve-lonely-acme = --acme-directory, --acme-ca e --acme-forwarded dizem como pedir a uma AC; diga com --acme para qual nome
+send-nobody = diga com --to NOME para quem, ou --all para todos
+
 ### serve
 
 serve-message-age = --message-age pode ir de { $least } a { $most }
 serve-paste = Para entrar a partir de outra máquina, cole lá uma destas linhas:
 serve-exposed = ATENÇÃO: o registro está aberto (open), e { $address } é público: qualquer pessoa da Internet pode tomar um nome aqui. Com --registration lan, ou invite, estranhos precisam de um convite ("recado invite").
+
+### Encontrar um servidor
+
+find-list = Servidores nesta rede; o que dizem de si mesmos não está provado:
+find-nothing = Nenhum servidor se anuncia nesta rede.
+find-more = {"      "}e mais { $count }
+find-last = usado por último
+find-here = nesta máquina
+find-name = diz que se chama "{ $name }"
+find-claimed = { $fingerprint }
+find-question = Qual deles? O número, ou outro endereço (HOST[:PORTA]) [1]:
+find-question-address = O endereço do servidor (HOST[:PORTA]), ou o que deram a você (recado://…):
+find-again = Isso não é um número da lista nem um endereço.
 
 ### Confiança
 
@@ -515,6 +569,40 @@ problem-precision-out-of-range = a precisão é um número inteiro de 1 a { $lim
 doctor-ok = ok
 doctor-wrong = ERRO
 doctor-untested = não testado
+doctor-folder = pasta: é possível escrever em { $path }, e mais ninguém pode lê-la
+doctor-folder-missing = pasta: não existe a pasta { $path }
+doctor-folder-unwritable = pasta: não é possível escrever em { $path } ({ $cause })
+doctor-folder-open = pasta: outras pessoas nesta máquina podem ler { $path }
+doctor-folder-hidden = pasta: { $path } não é deste usuário, que não pode olhar dentro
+doctor-disk = disco: há { $free } MiB livres para { $path }
+doctor-disk-full = disco: há só { $free } MiB livres para { $path }. Veja o que pode sair:
+doctor-database = banco de dados: { $path } está inteiro
+doctor-database-damaged = banco de dados: { $path } está danificado ({ $cause }). Traga-o de volta de uma cópia, sem nada em execução:
+doctor-database-restore = cp CÓPIA '{ $path }'
+doctor-database-newer = banco de dados: { $path } foi escrito por uma versão posterior do recado; use aquela
+doctor-database-unreadable = banco de dados: não é possível olhar { $path } ({ $cause })
+doctor-port-own = porta { $port }: é do recado (processo { $pid })
+doctor-port-free = porta { $port }: está livre e pode ser usada
+doctor-port-free-now = porta { $port }: agora está livre; um servidor que for reiniciado passa a usá-la
+doctor-port-unknown = porta { $port }: o servidor a usa
+doctor-port-taken = porta { $port }: { $name } (processo { $pid }) a usa. Encerre esse programa, ou escolha outra porta com recado serve --listen:
+doctor-port-taken-by-whom = porta { $port }: outro programa a usa. Veja qual, ou escolha outra porta com recado serve --listen:
+doctor-port-denied = porta { $port }: não é permitida a este usuário. Permita, ou escolha outra porta com recado serve --listen:
+doctor-port-other = porta { $port }: não pode ser usada ({ $cause }). Veja o que foi pedido:
+doctor-addresses-none = endereços: só esta máquina alcança o servidor
+doctor-addresses-private = endereços: { $addresses }; são privados, então ninguém chega pela Internet, a não ser que um roteador encaminhe a porta
+doctor-addresses-public = endereços: { $addresses }
+doctor-after-that = resolva antes o que foi apontado acima
+doctor-clock = relógio: o desta máquina e o do servidor concordam
+doctor-clock-untold = relógio: o servidor não informa o dele
+doctor-clock-ahead = relógio: o do servidor está { $seconds } s adiantado em relação ao desta máquina. Acerte os dois pela rede:
+doctor-clock-behind = relógio: o do servidor está { $seconds } s atrasado em relação ao desta máquina. Acerte os dois pela rede:
+doctor-version = versão: { $version }, aqui e lá
+doctor-version-untold = versão: o servidor não informa a dele
+doctor-version-server-old = versão: o servidor tem { $server }, e esta é { $client }. Na máquina do servidor:
+doctor-version-client-old = versão: o servidor tem { $server }, e esta é { $client }. Nesta máquina:
+doctor-mtu = caminho: passam pacotes de { $mtu } bytes
+doctor-mtu-small = caminho: passam pacotes de { $mtu } bytes no máximo, e os datagramas inteiros precisam de { $needed }: mensagens longas para todos chegam mais tarde, por TCP. Se a causa for a rede desta máquina:
 doctor-name = nome: { $host } é { $addresses }
 doctor-tcp = TCP: { $address } atende
 doctor-tls = TLS 1.3: a chave do servidor é { $fingerprint } ({ $reason })
@@ -598,6 +686,16 @@ value-limit = LIMITE
 value-period = PERÍODO
 value-value = VALOR
 
+### O manual
+
+man-manual = recado
+man-name = NOME
+man-synopsis = SINOPSE
+man-examples = EXEMPLOS
+man-possible-values = Valores possíveis:
+man-variable = Também pela variável{" "}
+man-default = padrão:
+
 ### Administração
 
 admin-no-server = nenhum servidor está em execução em { $folder }; inicie um com "recado serve", ou indique a pasta dele com --data-dir
@@ -646,6 +744,7 @@ help-version = Mostra a versão
 help-server = O servidor: HOST, HOST:PORTA, [IPv6]:PORTA, https://… ou recado://…
 help-lang = O idioma: pt-BR ou en
 help-home = A pasta para os dados do recado
+help-config-file = O arquivo de configuração [padrão: config.toml na pasta do recado]
 help-fingerprint = A impressão digital que o servidor precisa ter
 help-ca = Uma CA, em um arquivo PEM, que pode responder por um servidor desconhecido, no lugar das do sistema
 help-accept-new = Confia em um servidor desconhecido sem perguntar
@@ -671,6 +770,7 @@ help-serve-acme-ca = O certificado raiz pelo qual se confia na própria CA, em P
 help-serve-acme-forwarded = A porta 443 é encaminhada para a porta deste servidor
 help-serve-metrics = Onde métricas, /healthz e /readyz são ditos em HTTP simples: um endereço só desta máquina, como 127.0.0.1:9464
 help-serve-trusted-proxy = Um proxy, ou uma rede deles, em cujo X-Forwarded-For se confia; pode ser repetido
+help-serve-no-discovery = Não anuncia este servidor na rede local
 help-serve-log-format = Como os registros são escritos: text ou json
 help-serve-examples =
     Exemplos:
@@ -714,11 +814,37 @@ help-calc-examples =
       recado calc post / 1 3 --precision 50
       recado calc
 help-doctor = Examina a ligação com um servidor: nome, TCP, TLS, HTTPS, UDP
+help-doctor-data-dir = A pasta de dados de um servidor nesta máquina [padrão: server/ na pasta do recado, ou /var/lib/recado]
 help-doctor-output = Como o resultado é escrito: text ou json
 help-doctor-examples =
     Exemplos:
       recado doctor
       recado doctor --server 192.168.1.20:8443 --output json
+help-config = Mostra todas as configurações que valem, e de onde vêm: opção, ambiente, arquivo ou padrão
+help-config-examples =
+    Exemplos:
+      recado config
+      recado config --output json
+      recado config init
+help-config-output = Como é escrito: text ou json
+help-config-init = Escreve um arquivo com todas as configurações, cada uma comentada
+help-config-init-examples =
+    Exemplos:
+      recado config init
+      sudo recado config init --config /etc/recado/config.toml
+help-completions = Escreve um script com que o shell completa as palavras do recado
+help-completions-shell = O shell: bash, zsh, fish, elvish ou powershell
+help-completions-examples =
+    Exemplos:
+      recado completions bash > ~/.local/share/bash-completion/completions/recado
+      recado completions zsh > ~/.zfunc/_recado
+      recado completions fish > ~/.config/fish/completions/recado.fish
+help-man = Escreve as páginas do manual, nas duas línguas
+help-man-folder = A pasta para elas
+help-man-examples =
+    Exemplos:
+      recado man ~/.local/share/man
+      man recado-serve
 help-demo = Mostra tudo em ação, só nesta máquina
 help-demo-explain = Mostra, passo a passo, o que levou o quê, e os bytes selados
 help-demo-examples =
@@ -735,6 +861,22 @@ help-trust-replace-host = O servidor
 help-trust-install = Mostra o que os navegadores precisam para aceitar o certificado de um servidor
 help-trust-install-host = O servidor, que precisa ser conhecido
 help-trust-install-apply = Faz isso também, até onde não precisa do superusuário
+help-trust-list-examples =
+    Exemplo:
+      recado trust list
+help-trust-show-examples =
+    Exemplo:
+      recado trust show chat.example.org
+help-trust-forget-examples =
+    Exemplo:
+      recado trust forget 192.168.1.20:8443
+help-trust-replace-examples =
+    Exemplo, com a impressão digital que quem cuida do servidor confirmou:
+      recado trust replace chat.example.org --fingerprint SHA256:…
+help-trust-install-examples =
+    Exemplos:
+      recado trust install chat.example.org
+      recado trust install chat.example.org --apply
 help-trust-examples =
     Exemplos:
       recado trust list
@@ -746,6 +888,16 @@ help-name-export-name = O nome; com --server onde vários servidores conhecem vo
 help-name-export-file = O arquivo, que ainda não pode existir
 help-name-import = Traz um nome de um arquivo
 help-name-import-file = O arquivo
+help-name-list-examples =
+    Exemplo:
+      recado name list
+help-name-export-examples =
+    Exemplos:
+      recado name export Alice alice.age
+      recado name export Alice alice.age --server chat.example.org
+help-name-import-examples =
+    Exemplo:
+      recado name import alice.age
 help-name-examples =
     A senha é perguntada; ou indique-a em RECADO_PASSPHRASE, ou como uma linha na entrada padrão.
 
@@ -762,6 +914,12 @@ help-invite-address = Um endereço para o convite, em lugar dos que o servidor c
 help-invite-list = Lista os convites: número, estado, usos, quando vence, quando foi feito
 help-invite-revoke = Cancela um convite
 help-invite-revoke-id = O número dele
+help-invite-list-examples =
+    Exemplo:
+      recado invite list
+help-invite-revoke-examples =
+    Exemplo:
+      recado invite revoke 3
 help-invite-examples =
     Exemplos:
       recado invite
@@ -800,6 +958,49 @@ help-admin-backup = Escreve num arquivo tudo o que faz o servidor, a chave dele 
 help-admin-backup-file = O arquivo; uma cópia mais antiga é substituída
 help-admin-restore = Põe uma cópia de segurança no lugar do que há, que é guardado; não com o servidor em execução
 help-admin-restore-file = A cópia de segurança
+help-admin-list-examples =
+    Exemplos:
+      recado admin list
+      recado admin list --here
+help-admin-kick-examples =
+    Exemplo:
+      recado admin kick Mallory
+help-admin-ban-examples =
+    Exemplos:
+      recado admin ban Mallory
+      recado admin ban --address 203.0.113.0/24
+help-admin-unban-examples =
+    Exemplos:
+      recado admin unban Mallory
+      recado admin unban --address 203.0.113.0/24
+help-admin-bans-examples =
+    Exemplo:
+      recado admin bans
+help-admin-mute-examples =
+    Exemplo:
+      recado admin mute Mallory
+help-admin-unmute-examples =
+    Exemplo:
+      recado admin unmute Mallory
+help-admin-mutes-examples =
+    Exemplo:
+      recado admin mutes
+help-admin-release-examples =
+    Exemplo:
+      recado admin release Mallory
+help-admin-limits-examples =
+    Exemplos:
+      recado admin limits
+      recado admin limits message-age 14d
+help-admin-stats-examples =
+    Exemplo:
+      recado admin stats --output json
+help-admin-backup-examples =
+    Exemplo:
+      recado admin backup /srv/backup/recado.db
+help-admin-restore-examples =
+    Exemplo:
+      recado admin restore /srv/backup/recado.db
 help-admin-examples =
     Exemplos:
       recado admin list --here

@@ -198,6 +198,7 @@ fn every_message_is_used_and_every_one_used_is_there() {
             "value-url",
             "value-ref",
             "value-n",
+            "value-shell",
             "value-sha",
             "value-bits",
             "value-br",
@@ -226,13 +227,16 @@ fn every_message_is_used_and_every_one_used_is_there() {
 #[test]
 fn nothing_is_left_untranslated() {
     // The same in both: what is quoted, names and signs.
-    const ALIKE: [&str; 7] = [
+    const ALIKE: [&str; 10] = [
         "calc-prompt-x",
         "calc-prompt-y",
         "chat-global",
+        "config-file",
         "doctor-ok",
+        "find-claimed",
         "link-tcp",
         "link-udp",
+        "man-manual",
         "usage-other",
     ];
     let of = |source: &str, id: &str| {

@@ -8,14 +8,14 @@ use crate::common::{Bot, Home, Network, Server, run, skip};
 
 /// What `recado doctor --output json` says, and how it ends.
 #[track_caller]
-fn examine(command: &mut Command) -> (Value, i32) {
+pub(crate) fn examine(command: &mut Command) -> (Value, i32) {
     let ended = run(command.args(["--output", "json"]));
     assert_eq!(ended.stdout.len(), 1, "{}", ended.transcript);
     (serde_json::from_str(&ended.stdout[0]).unwrap(), ended.code)
 }
 
 /// The checks that ended so.
-fn checks<'a>(report: &'a Value, state: &str) -> Vec<&'a str> {
+pub(crate) fn checks<'a>(report: &'a Value, state: &str) -> Vec<&'a str> {
     let checks = report["checks"].as_array().unwrap().iter();
     let ended = checks.filter(|check| check["state"] == state);
     ended
@@ -25,7 +25,7 @@ fn checks<'a>(report: &'a Value, state: &str) -> Vec<&'a str> {
 
 /// The only thing that is wrong, and the command that mends it.
 #[track_caller]
-fn only_wrong(report: &Value) -> (&str, &str) {
+pub(crate) fn only_wrong(report: &Value) -> (&str, &str) {
     assert_eq!(report["healthy"], false, "{report}");
     let [wrong] = checks(report, "wrong")[..] else {
         panic!("one thing is wrong: {report}");
@@ -35,8 +35,15 @@ fn only_wrong(report: &Value) -> (&str, &str) {
     (wrong, check["remedy"].as_str().unwrap_or_default())
 }
 
+/// How another command would end for what is wrong.
+fn others_would_end(report: &Value) -> i64 {
+    let mut checks = report["checks"].as_array().unwrap().iter();
+    let wrong = checks.find(|check| check["state"] == "wrong").unwrap();
+    wrong["exit"].as_i64().unwrap()
+}
+
 /// Ends a chat that only claimed a name.
-fn leave(mut bot: Bot) {
+pub(crate) fn leave(mut bot: Bot) {
     bot.end_input();
     bot.end().says(0, &[]);
 }
@@ -54,7 +61,8 @@ fn a_healthy_link_is_ok_from_the_name_to_the_datagrams() {
         "{report}"
     );
     let all = [
-        "name", "tcp", "tls", "https", "session", "udp_up", "udp_down",
+        "home", "disk", "history", "name", "tcp", "tls", "https", "clock", "version", "session",
+        "udp_up", "udp_down", "mtu",
     ];
     assert_eq!(checks(&report, "ok"), all);
     let link = &report["link"];
@@ -65,8 +73,8 @@ fn a_healthy_link_is_ok_from_the_name_to_the_datagrams() {
         let ended = run(home.recado(&doctor).args(["--lang", language]));
         assert_eq!((ended.code, ended.stdout.len()), (0, all.len()));
         assert!(ended.stdout.iter().all(|line| line.starts_with("ok: ")));
-        assert!(ended.stdout[4].starts_with(word), "{}", ended.transcript);
-        assert!(ended.stdout[4].contains(" Alice, "), "{}", ended.transcript);
+        assert!(ended.stdout[9].starts_with(word), "{}", ended.transcript);
+        assert!(ended.stdout[9].contains(" Alice, "), "{}", ended.transcript);
     }
 }
 
@@ -77,7 +85,10 @@ fn it_claims_no_name_remembers_no_server_and_takes_no_chat_over() {
     let doctor = ["doctor", "--server", &server.address()];
     let (report, code) = examine(&mut home.recado(&doctor));
     assert_eq!(code, 0, "{report}");
-    assert_eq!(checks(&report, "ok"), ["name", "tcp", "tls", "https"]);
+    let looked_at = [
+        "home", "disk", "name", "tcp", "tls", "https", "clock", "version", "mtu",
+    ];
+    assert_eq!(checks(&report, "ok"), looked_at);
     assert_eq!(checks(&report, "untested"), ["session"]);
     run(&mut home.recado(&["trust", "list"]))
         .says(0, &[])
@@ -88,7 +99,9 @@ fn it_claims_no_name_remembers_no_server_and_takes_no_chat_over() {
     let (report, code) = examine(&mut home.recado(&doctor));
     assert_eq!(code, 0, "{report}");
     assert_eq!(checks(&report, "untested"), ["session"]);
-    let detail = report["checks"][4]["detail"].as_str().unwrap();
+    let mut found = report["checks"].as_array().unwrap().iter();
+    let session = found.find(|check| check["check"] == "session").unwrap();
+    let detail = session["detail"].as_str().unwrap();
     assert!(detail.contains("/link"), "{detail}");
     alice.say_to_all("still here");
     assert_eq!(alice.find("global")["text"], "still here");
@@ -149,20 +162,22 @@ fn no_server_a_changed_or_unknown_key_and_a_false_name_are_named() {
 
     let old_key = server.stop();
     let (report, code) = examine(&mut home.recado(&doctor));
-    assert_eq!((code, only_wrong(&report)), (3, ("tcp", "recado serve")));
+    assert_eq!((code, only_wrong(&report)), (1, ("tcp", "recado serve")));
+    assert_eq!(others_would_end(&report), 3);
 
     drop(old_key);
     let impostor = Server::start_with(&["--listen", &address]);
     let (report, code) = examine(&mut home.recado(&doctor));
     let remedy = format!("recado trust replace {address}");
-    assert_eq!((code, only_wrong(&report)), (4, ("tls", remedy.as_str())));
+    assert_eq!((code, only_wrong(&report)), (1, ("tls", remedy.as_str())));
+    assert_eq!(others_would_end(&report), 4);
 
     // Not written as this very machine: as any address of another one.
     let elsewhere = format!("0.0.0.0:{}", impostor.port());
     let (report, code) = examine(&mut home.recado(&["doctor", "--server", &elsewhere]));
     let fingerprint = &impostor.ready.fingerprint;
     let remedy = format!("recado chat --server {elsewhere} --fingerprint {fingerprint}");
-    assert_eq!((code, only_wrong(&report)), (4, ("tls", remedy.as_str())));
+    assert_eq!((code, only_wrong(&report)), (1, ("tls", remedy.as_str())));
     let given = [
         "doctor",
         "--server",
@@ -176,5 +191,6 @@ fn no_server_a_changed_or_unknown_key_and_a_false_name_are_named() {
     assert_eq!(known.stdout.len(), 1, "Alice's, and no other");
 
     let (report, code) = examine(&mut home.recado(&["doctor", "--server", "nowhere.invalid"]));
-    assert_eq!((code, only_wrong(&report)), (3, ("name", "")));
+    let remedy = "getent ahosts 'nowhere.invalid'";
+    assert_eq!((code, only_wrong(&report)), (1, ("name", remedy)));
 }

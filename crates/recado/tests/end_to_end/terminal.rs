@@ -17,14 +17,14 @@ use crate::common::{
 };
 
 /// A process at a terminal. Killed when dropped.
-struct AtTerminal {
+pub(crate) struct AtTerminal {
     child: Killed,
     keyboard: File,
-    screen: Lines,
+    pub(crate) screen: Lines,
 }
 
 impl AtTerminal {
-    fn spawn(command: &mut Command) -> Self {
+    pub(crate) fn spawn(command: &mut Command) -> Self {
         let (child, keyboard) = at_terminal(command);
         let screen = Lines::read(
             keyboard.try_clone().unwrap(),
@@ -38,7 +38,12 @@ impl AtTerminal {
         }
     }
 
-    fn enter(&mut self, line: &str) {
+    pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {
+        let process = i32::try_from(self.child.0.id()).unwrap();
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(process), signal).unwrap();
+    }
+
+    pub(crate) fn enter(&mut self, line: &str) {
         self.keyboard
             .write_all(format!("{line}\n").as_bytes())
             .unwrap();
@@ -50,7 +55,7 @@ impl AtTerminal {
         while self.screen.next().trim_end() != line {}
     }
 
-    fn code(&mut self) -> Option<i32> {
+    pub(crate) fn code(&mut self) -> Option<i32> {
         self.screen.rest();
         self.child.0.wait().unwrap().code()
     }

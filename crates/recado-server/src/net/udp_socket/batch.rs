@@ -15,7 +15,10 @@ use rustix::net::sockopt::{
     Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover,
 };
 
-use super::{BATCH, Datagram, PacketInfo, ROOM, Route, local_of};
+use super::packet_info::{PacketInfo, local_of};
+use super::{BATCH, Datagram, ROOM, Route};
+
+pub(super) use super::packet_info::ask_for_local;
 
 /// Forbids fragments, as RFC 9000 §14 does: our datagrams fit every path that is to carry them, and whoever can
 /// forge a fragment could spoil one that came whole. It also spares the kernel to number each packet, which is 7 %

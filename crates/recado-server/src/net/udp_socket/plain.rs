@@ -7,7 +7,11 @@ use nix::cmsg_space;
 use nix::libc::in6_pktinfo;
 use nix::sys::socket::{MsgFlags, SockaddrStorage, recvmsg, sendmsg};
 
-use super::{Datagram, PacketInfo, ROOM, Route, local_of};
+use super::packet_info::{PacketInfo, local_of};
+use super::{Datagram, ROOM, Route};
+
+#[cfg(not(target_os = "linux"))]
+pub(super) use super::packet_info::ask_for_local;
 
 /// Left to the system.
 #[cfg_attr(

@@ -31,6 +31,32 @@ impl Network {
         (holder.stdout.next_or_end()? == "up").then_some(Self { holder, with_user })
     }
 
+    /// Two networks with a cable between them, `10.77.0.1` at the first's end and `10.77.0.2` at the other's. `None`
+    /// where that is not permitted.
+    pub(crate) fn pair() -> Option<[Self; 2]> {
+        let (one, other) = (Self::new()?, Self::new()?);
+        // Without rights here, neither can reach the other's.
+        if one.with_user {
+            return None;
+        }
+        let peer = other.holder.pid().to_string();
+        one.ip(&format!(
+            "link add cable type veth peer name cable netns {peer}"
+        ))?;
+        for (network, address) in [(&one, "10.77.0.1/24"), (&other, "10.77.0.2/24")] {
+            network.ip(&format!("addr add {address} dev cable"))?;
+            network.ip("link set cable up")?;
+        }
+        Some([one, other])
+    }
+
+    /// `ip`, within the network; `None` if it fails.
+    pub(crate) fn ip(&self, words: &str) -> Option<()> {
+        let mut command = self.enter(Command::new("nsenter"));
+        command.arg("ip").args(words.split(' '));
+        (run_with(&mut command, "").code == 0).then_some(())
+    }
+
     /// The program, within the network.
     pub(crate) fn recado(&self, home: &Home, before: &[&str], arguments: &[&str]) -> Command {
         let mut command = self.enter(home.clean("nsenter"));

@@ -1,27 +1,34 @@
 //! `recado serve`.
 
+mod log;
+mod reload;
+mod service_manager;
+
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 
 use listenfd::ListenFd;
 use recado_server::{
-    AcmeConfig, CertificateFiles, DiskFailed, Exposure, Inherited, Limit, PortFallback,
+    AcmeConfig, CertificateFiles, Discovery, DiskFailed, Exposure, Inherited, Limit, PortFallback,
     PublicCertificates, Server, ServerConfig,
 };
-use sd_notify::NotifyState;
-use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
 
 use crate::cli::{self, LogFormat};
 use crate::context::{Context, Exit};
 use crate::period::Period;
-use crate::{terminal, wording};
+use crate::signals::{SignalKind, signal};
+use crate::{Asked, terminal, wording};
+use reload::Reloads;
 
 /// Serves until SIGINT or SIGTERM.
-pub(crate) async fn run(context: &Context, arguments: cli::Serve) -> Exit {
-    start_logging(context, arguments.log_format);
+pub(crate) async fn run(context: &Context, asked: &Asked, arguments: cli::Serve) -> Exit {
+    let given = arguments.clone();
+    log::start(context, arguments.log_format);
+    if let Some(lonely) = lonely(&arguments) {
+        context.complain(&context.text(lonely, &[]));
+        return Exit::WrongUse;
+    }
     let public = match (arguments.cert, arguments.key) {
         (Some(certificate), Some(key)) => {
             PublicCertificates::Files(CertificateFiles { certificate, key })
@@ -63,6 +70,10 @@ pub(crate) async fn run(context: &Context, arguments: cli::Serve) -> Exit {
         data_folder: arguments
             .data_dir
             .unwrap_or_else(|| context.home.join("server")),
+        discovery: match arguments.no_discovery {
+            true => Discovery::Silent,
+            false => Discovery::Announced,
+        },
         hosts: arguments.host,
         trusted_proxies: arguments.trusted_proxy,
         registration: match arguments.registration {
@@ -77,11 +88,16 @@ pub(crate) async fn run(context: &Context, arguments: cli::Serve) -> Exit {
     let signals = (
         signal(SignalKind::interrupt()),
         signal(SignalKind::terminate()),
+        signal(SignalKind::hangup()),
+        signal(SignalKind::hangup()),
     );
-    let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
+    let (Ok(mut interrupt), Ok(mut terminate), Ok(hang_up), Ok(mut terminal_closed)) = signals
+    else {
         context.complain(&context.text("error-signals", &[]));
         return Exit::Failed;
     };
+    // A terminal that is closed takes the server with it; only where there is none the signal asks for a reload.
+    let is_at_terminal = io::stdin().is_terminal() || io::stderr().is_terminal();
     let server = match Server::start(config).await {
         Ok(server) => server,
         Err(error) => {
@@ -97,9 +113,14 @@ pub(crate) async fn run(context: &Context, arguments: cli::Serve) -> Exit {
         context.complain(&context.text("error-stdout", &[]));
         return Exit::Failed;
     }
-    // Nobody there to be told is no error.
-    let _ = sd_notify::notify(&[NotifyState::Ready]);
-    let stop = server.stop();
+    service_manager::ready();
+    let reloads = Reloads {
+        context,
+        asked,
+        reloader: server.reloader(),
+        now: given,
+    };
+    let (stop, pulse) = (server.stop(), server.pulse());
     let drained = server.run();
     tokio::pin!(drained);
     let ended = |result: Result<(), DiskFailed>| match result {
@@ -111,10 +132,13 @@ pub(crate) async fn run(context: &Context, arguments: cli::Serve) -> Exit {
     };
     tokio::select! {
         result = &mut drained => return ended(result),
+        never = service_manager::watchdog(pulse) => match never {},
+        never = reloads.run(hang_up), if !is_at_terminal => match never {},
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
+        _ = terminal_closed.recv(), if is_at_terminal => {}
     }
-    let _ = sd_notify::notify(&[NotifyState::Stopping]);
+    service_manager::stopping();
     stop.stop();
     tokio::select! {
         result = &mut drained => ended(result),
@@ -122,6 +146,17 @@ pub(crate) async fn run(context: &Context, arguments: cli::Serve) -> Exit {
         _ = interrupt.recv() => Exit::Interrupted,
         _ = terminate.recv() => Exit::Interrupted,
     }
+}
+
+/// What of the arguments needs others to be there, and has none; wherever each is from.
+fn lonely(arguments: &cli::Serve) -> Option<&'static str> {
+    if arguments.cert.is_some() != arguments.key.is_some() && arguments.acme.is_empty() {
+        return Some("serve-lonely-certificate");
+    }
+    let about_acme = arguments.acme_directory.is_some()
+        || arguments.acme_ca.is_some()
+        || arguments.acme_forwarded;
+    (about_acme && arguments.acme.is_empty()).then_some("serve-lonely-acme")
 }
 
 /// Limits that are not to be changed while the server runs; or what they may be.
@@ -185,21 +220,4 @@ fn announce(context: &Context, server: &Server, format: LogFormat) -> io::Result
         (None, _) => {}
     }
     Ok(())
-}
-
-/// Logs go to stderr: `info` and above, or as `RECADO_LOG` says (as `recado_server=debug`).
-fn start_logging(context: &Context, format: LogFormat) {
-    let filter = EnvFilter::builder()
-        .with_default_directive(LevelFilter::INFO.into())
-        .with_env_var("RECADO_LOG")
-        .from_env_lossy();
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_target(false)
-        .with_ansi(context.color_on_stderr());
-    match format {
-        LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
-    }
 }

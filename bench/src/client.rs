@@ -20,7 +20,7 @@ use crate::process::{ServerProcess, Workshop};
 use crate::{machine, recado_binary};
 
 const SECTION: Section = Section {
-    name: "start",
+    name: "client",
     heading: "The client: start, idle, flood",
 };
 

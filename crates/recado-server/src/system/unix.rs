@@ -1,0 +1,40 @@
+//! As Unix tells it.
+
+use std::io;
+use std::net::IpAddr;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+/// The machine's name, whatever stands in it.
+pub(crate) fn host_name() -> Option<String> {
+    nix::unistd::gethostname().ok()?.into_string().ok()
+}
+
+/// The addresses of all interfaces that are up.
+pub(crate) fn addresses() -> Vec<IpAddr> {
+    let Ok(interfaces) = nix::ifaddrs::getifaddrs() else {
+        return Vec::new();
+    };
+    interfaces
+        .filter_map(|interface| {
+            let address = interface.address?;
+            let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
+            v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
+        })
+        .collect()
+}
+
+/// How many files may be open, after asking for as many as are wanted. `None` where nobody says.
+pub(crate) fn max_files(wanted: u64) -> Option<u64> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
+    let more = hard.min(wanted);
+    match soft < wanted && setrlimit(Resource::RLIMIT_NOFILE, more, hard).is_ok() {
+        true => Some(more),
+        false => Some(soft),
+    }
+}
+
+/// Whether an error says that the machine has no such family of addresses.
+pub(crate) fn is_missing_family(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(nix::libc::EAFNOSUPPORT)
+}
