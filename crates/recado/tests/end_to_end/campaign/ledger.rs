@@ -129,6 +129,13 @@ impl Ledger {
         match event["type"].as_str() {
             Some("state") => self.see_state(event),
             Some("private") => self.see_private(person, event),
+            Some("unreadable") => {
+                self.note(format!("{person} cannot read one of {}", event["from"]));
+            }
+            Some("resealed") => {
+                let (to, count) = (&event["name"], &event["count"]);
+                self.note(format!("{person} seals {count} to {to} again"));
+            }
             _ => {}
         }
     }
@@ -215,17 +222,25 @@ impl Ledger {
         of.map(|(message, _)| message.clone()).collect()
     }
 
-    /// What is on its way to this person, or was taken by their program and not shown.
-    pub(super) fn unseen_by(&self, person: &str) -> BTreeSet<Message> {
+    /// A person goes on with an older copy of their database: what is on its way to them, or was taken by their program
+    /// and not shown, may be lost.
+    pub(super) fn is_copied(&mut self, person: &str) {
         let to = self.promises.keys().filter(|message| message.to == person);
-        to.filter(|message| !self.arrived.contains(message))
-            .cloned()
-            .collect()
+        let unseen = to.filter(|message| !self.arrived.contains(message));
+        self.excused.extend(unseen.cloned());
+        self.restored.insert(person.to_owned());
     }
 
     /// These may be lost.
     pub(super) fn excuse(&mut self, messages: impl IntoIterator<Item = Message>) {
         self.excused.extend(messages);
+    }
+
+    /// These may be lost where they are for someone who went on with an older copy.
+    pub(super) fn excuse_to_copies(&mut self, messages: impl IntoIterator<Item = Message>) {
+        let restored = &self.restored;
+        let orphaned = messages.into_iter().filter(|it| restored.contains(&it.to));
+        self.excused.extend(orphaned);
     }
 
     /// What a person was shown until now, to be taken up again with an older copy of their database.
@@ -235,7 +250,6 @@ impl Ledger {
 
     /// A person's database is the older copy: what it does not know may be shown again.
     pub(super) fn recall(&mut self, person: &str, memory: Memory) {
-        self.restored.insert(person.to_owned());
         self.shown.insert(person.to_owned(), memory.0);
     }
 }
