@@ -205,6 +205,8 @@ impl Engine {
             | ServerFrame::PrivateRefused(_)
             | ServerFrame::IncomingLane(_)
             | ServerFrame::Private(_)
+            | ServerFrame::RelayGranted(_)
+            | ServerFrame::RelayRefused(_)
             | ServerFrame::Ping
             | ServerFrame::Pong => {}
         }

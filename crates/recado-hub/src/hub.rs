@@ -14,6 +14,7 @@ use recado_proto::frame::{
 use recado_proto::id::{LogId, RemoteKey};
 use recado_proto::limits::MAX_PEOPLE_PER_FRAME;
 use recado_proto::name::{Name, NameKeys};
+use recado_proto::relay::TokenSource;
 
 use crate::admission::{CLAIMS, MAX_CLAIMING_ADDRESSES, Registration, limit_key};
 use crate::backend::{BackendAnswer, BackendRequest, ClaimOutcome};
@@ -23,6 +24,7 @@ use crate::global_log::{GlobalLog, Known};
 use crate::lanes::{Lanes, Misuse, PrivateConfig};
 use crate::millis;
 use crate::presence::Changes;
+use crate::relay::{RelayConfig, Relays};
 use crate::roster::RosterParts;
 use crate::session::{Claiming, Connection, Datagrams, Greeting, Joined, Session, SessionNumber};
 
@@ -56,6 +58,10 @@ pub struct HubConfig {
     pub globals: BucketConfig,
     /// How much private mail there may be.
     pub private: PrivateConfig,
+    /// How many connections may be relayed.
+    pub relays: RelayConfig,
+    /// What admits them.
+    pub tokens: TokenSource,
 }
 
 /// The server's decisions.
@@ -75,6 +81,7 @@ pub struct Hub {
     presence: Changes,
     roster: RosterParts,
     lanes: Lanes,
+    relays: Relays,
     /// When sessions are looked at next, if there are any.
     liveness_due: Option<Duration>,
     stopping: bool,
@@ -98,6 +105,7 @@ impl Hub {
         Self {
             log: GlobalLog::new(config.log),
             lanes: Lanes::new(config.private),
+            relays: Relays::new(config.relays, config.tokens.clone()),
             config,
             head_due: None,
             sessions: BTreeMap::new(),
@@ -162,6 +170,7 @@ impl Hub {
                 self.close(session, ClosingCode::TooSlow, "too slow");
             }
             Event::Disconnected { session } => self.end(session),
+            Event::RelayClosed(number) => self.relays.closed(number),
             Event::Backend(answers) => {
                 for answer in answers {
                     self.handle_answer(answer);
@@ -182,6 +191,7 @@ impl Hub {
             .chain(presence)
             .chain(self.head_due)
             .chain(self.liveness_due)
+            .chain(self.relays.deadline())
             .chain([lanes])
             .min()
     }
@@ -205,6 +215,7 @@ impl Hub {
             self.look_for_silence(now);
         }
         self.lanes.handle_timeout(now, &mut self.outputs);
+        self.relays.handle_timeout(now, &mut self.outputs);
         self.tell_presence(now);
     }
 
@@ -563,6 +574,10 @@ impl Hub {
                     }
                 }
             }
+            ClientFrame::RelayRequest(request) => {
+                let (key, out) = (joined.person.key, &mut self.outputs);
+                self.relays.ask(now, session, key, request, out);
+            }
             ClientFrame::Ping => self.outputs.send(session, ServerFrame::Pong),
             ClientFrame::Pong => {}
             ClientFrame::Global(message) => self.handle_global(now, session, message),
@@ -685,6 +700,7 @@ impl Hub {
         };
         let Joined { person, place, .. } = *joined;
         self.lanes.leave(place);
+        self.relays.leave(session, person.key);
         self.by_key.remove(&person.key);
         self.roster.change(&person.key);
         self.presence.leave(person);

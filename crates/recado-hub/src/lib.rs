@@ -27,6 +27,7 @@ mod lanes;
 mod memory_backend;
 mod path;
 mod presence;
+mod relay;
 mod roster;
 mod session;
 mod shard;
@@ -42,6 +43,7 @@ pub use hub::{Hub, HubConfig};
 pub use lanes::PrivateConfig;
 #[cfg(any(test, feature = "memory-backend"))]
 pub use memory_backend::MemoryBackend;
+pub use relay::{RELAY_PATIENCE, RelayConfig, RelayNumber};
 pub use session::SessionNumber;
 pub use shard::{FanOut, Received, Shard};
 

@@ -2,6 +2,7 @@
 //! Encoding and decoding go through [`crate::wire`]; `docs/protocol.md` §Frames says what each means.
 
 mod private;
+mod relay;
 
 use prost::Message;
 
@@ -15,7 +16,10 @@ pub use private::{
     Acknowledge, Block, Blocked, Envelope, Failure, IncomingLane, IncomingPrivate, LaneOpened,
     LaneProgress, LaneRefused, OpenLane, OutcomesNoted, PrivateMessage, PrivateRefused,
 };
-pub use wire::{ClosingCode, FailureCode, LaneRefusalCode, PrivateRefusalCode, RefusalCode};
+pub use relay::{RelayGranted, RelayRefused, RelayRequest};
+pub use wire::{
+    ClosingCode, FailureCode, LaneRefusalCode, PrivateRefusalCode, RefusalCode, RelayRefusalCode,
+};
 
 /// Bytes of UTF-8 that a name takes at most: 32 characters of four.
 const MAX_NAME_BYTES: usize = 128;
@@ -84,6 +88,8 @@ pub enum ClientFrame {
     DatagramsLost,
     /// Asks for a datagram.
     DatagramProbe,
+    /// Asks for a relayed connection with another person.
+    RelayRequest(RelayRequest),
 }
 
 /// What a server sends.
@@ -133,6 +139,10 @@ pub enum ServerFrame {
     ProbeHeard(u64),
     /// The session's path is not confirmed any more.
     PathUnconfirmed,
+    /// Both have asked: a connection may be relayed.
+    RelayGranted(RelayGranted),
+    /// There is no relay now.
+    RelayRefused(RelayRefused),
 }
 
 /// What a client's datagram holds.
@@ -329,6 +339,7 @@ impl ClientFrame {
             }),
             Self::DatagramsLost => Body::DatagramsLost(wire::DatagramsLost {}),
             Self::DatagramProbe => Body::DatagramProbe(wire::DatagramProbe {}),
+            Self::RelayRequest(request) => Body::RelayRequest(request.into()),
         };
         encode_frame(out, &wire::ClientFrame { body: Some(body) })
     }
@@ -366,6 +377,7 @@ impl ClientFrame {
             }
             Body::DatagramsLost(_) => Self::DatagramsLost,
             Body::DatagramProbe(_) => Self::DatagramProbe,
+            Body::RelayRequest(request) => Self::RelayRequest(request.try_into()?),
         }))
     }
 }
@@ -431,6 +443,8 @@ impl ServerFrame {
             }),
             Self::ProbeHeard(nonce) => Body::ProbeHeard(wire::ProbeHeard { nonce }),
             Self::PathUnconfirmed => Body::PathUnconfirmed(wire::PathUnconfirmed {}),
+            Self::RelayGranted(granted) => Body::RelayGranted(granted.into()),
+            Self::RelayRefused(refused) => Body::RelayRefused(refused.into()),
         };
         encode_frame(out, &wire::ServerFrame { body: Some(body) })
     }
@@ -498,6 +512,8 @@ impl ServerFrame {
             }),
             Body::ProbeHeard(heard) => Self::ProbeHeard(heard.nonce),
             Body::PathUnconfirmed(_) => Self::PathUnconfirmed,
+            Body::RelayGranted(granted) => Self::RelayGranted(granted.try_into()?),
+            Body::RelayRefused(refused) => Self::RelayRefused(refused.try_into()?),
         }))
     }
 }

@@ -21,6 +21,7 @@ pub mod global;
 pub mod id;
 pub mod limits;
 pub mod name;
+pub mod relay;
 pub mod text;
 pub mod ticket;
 
