@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::backend::Backend;
-use crate::net::{DatagramCommand, Outbox, Shards};
+use crate::net::{DatagramCommand, Outbox, Relay, Shards};
 
 /// Events that may wait for the hub. Whoever has more to say waits, and so does its peer.
 pub(crate) const EVENT_QUEUE: usize = 4096;
@@ -55,16 +55,23 @@ pub(crate) struct HubTask {
     links: BTreeMap<SessionNumber, Link>,
     backend: Backend,
     datagrams: Shards,
+    relay: Relay,
 }
 
 impl HubTask {
-    pub(crate) fn new(config: HubConfig, backend: Backend, datagrams: Shards) -> Self {
+    pub(crate) fn new(
+        config: HubConfig,
+        backend: Backend,
+        datagrams: Shards,
+        relay: Relay,
+    ) -> Self {
         Self {
             hub: Hub::new(config),
             started: Instant::now(),
             links: BTreeMap::new(),
             backend,
             datagrams,
+            relay,
         }
     }
 
@@ -177,6 +184,7 @@ impl HubTask {
                 Output::DatagramsLost { session } => {
                     self.command(DatagramCommand::Unconfirm(session)).await;
                 }
+                Output::OpenRelay { number, tokens } => self.relay.open(number, tokens),
                 Output::ProbeBack { session } => {
                     self.command(DatagramCommand::ProbeBack(session)).await;
                 }

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use recado_hub::{Event, HubConfig, PrivateConfig, Registration};
+use recado_hub::{Event, HubConfig, PrivateConfig, Registration, RelayConfig};
 use recado_proto::fingerprint::Fingerprint;
 use recado_proto::id::LogId;
+use recado_proto::relay::TokenSource;
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -24,7 +25,7 @@ use crate::hub_task::{EVENT_QUEUE, HubTask, ShellEvent};
 use crate::identity::{IdentityError, ServerIdentity};
 use crate::metrics::{self, Metrics, Parts, Watched};
 use crate::net::listen::{self, Bound, Inherited, Listen, ListenError, PortFallback};
-use crate::net::{Acceptor, Shards, UdpPort, default_shards, run_accept};
+use crate::net::{Acceptor, Relay, RelayLimits, Shards, UdpPort, default_shards, run_accept};
 use crate::tls::{Generation, Tls};
 
 /// How long what is under way may take once the server is to stop.
@@ -111,7 +112,7 @@ pub enum StartError {
         source: std::io::Error,
     },
     /// Its threads.
-    #[error("the threads that send datagrams do not start")]
+    #[error("the threads that send datagrams or relay files do not start")]
     Threads(#[source] std::io::Error),
 }
 
@@ -241,10 +242,14 @@ impl Server {
             log: LogId::from_bytes(crate::net::random()),
             globals: HubConfig::GLOBALS,
             private: PrivateConfig::default(),
+            relays: RelayConfig::default(),
+            tokens: TokenSource::new(crate::net::random()),
         };
         let shards =
             Shards::spawn(ports, &events, default_shards()).map_err(StartError::Threads)?;
-        let hub = HubTask::new(hub_config, backend, shards);
+        let relay = Relay::start(RelayLimits::default(), events.clone(), stopped.clone())
+            .map_err(StartError::Threads)?;
+        let hub = HubTask::new(hub_config, backend, shards, relay.clone());
         let hub = tokio::spawn(hub.run(hub_events));
 
         let tls = Tls::new(generation);
@@ -264,11 +269,13 @@ impl Server {
             alive,
             port,
             max_connections,
+            relay,
         );
         if let Some((listener, mut metrics)) = metrics {
             metrics.watch(Parts {
                 admission: acceptor.admission.clone(),
                 sessions: acceptor.open_sessions.clone(),
+                relays: acceptor.relay.traffic.clone(),
                 traffic,
                 events: events.clone(),
             });

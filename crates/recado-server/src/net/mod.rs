@@ -6,6 +6,7 @@ mod datagrams;
 pub(crate) mod listen;
 mod outbox;
 mod outgoing;
+mod relay;
 mod session;
 mod udp_socket;
 
@@ -13,6 +14,7 @@ pub(crate) use accept::{Acceptor, run_accept};
 pub(crate) use admission::Admission;
 pub(crate) use datagrams::{DatagramCommand, Shards, default_shards};
 pub(crate) use outbox::Outbox;
+pub(crate) use relay::{Relay, RelayLimits, RelayTraffic};
 pub(crate) use udp_socket::UdpPort;
 
 /// Random bytes from the operating system.
