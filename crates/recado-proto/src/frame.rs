@@ -665,7 +665,7 @@ impl TryFrom<wire::Range> for Range {
     }
 }
 
-fn id<'a, T: TryFrom<&'a [u8], Error = WrongLength>>(
+pub(crate) fn id<'a, T: TryFrom<&'a [u8], Error = WrongLength>>(
     field: &'static str,
     bytes: &'a [u8],
 ) -> Result<T, Malformed> {
@@ -687,11 +687,19 @@ fn optional<const N: usize>(bytes: Option<&[u8; N]>) -> Vec<u8> {
     bytes.map_or_else(Vec::new, |bytes| bytes.to_vec())
 }
 
-fn at_most(field: &'static str, text: String, limit: usize) -> Result<String, Malformed> {
+pub(crate) fn at_most(
+    field: &'static str,
+    text: String,
+    limit: usize,
+) -> Result<String, Malformed> {
     check_length(field, text.len(), limit).map(|()| text)
 }
 
-fn check_length(field: &'static str, length: usize, limit: usize) -> Result<(), Malformed> {
+pub(crate) fn check_length(
+    field: &'static str,
+    length: usize,
+    limit: usize,
+) -> Result<(), Malformed> {
     if length > limit {
         return Err(Malformed::TooLong {
             field,

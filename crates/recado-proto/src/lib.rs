@@ -14,6 +14,7 @@
 )]
 
 pub mod datagram;
+pub mod file;
 pub mod fingerprint;
 pub mod frame;
 pub mod framing;
