@@ -7,6 +7,7 @@
 
 pub mod address;
 pub mod connect;
+pub mod files;
 pub mod history;
 pub mod home;
 pub mod https;

@@ -1,0 +1,6 @@
+//! Files from person to person.
+
+mod channel;
+mod part;
+mod source;
+mod tls;
