@@ -93,6 +93,8 @@ pub(crate) struct Channel {
     said: Instant,
     /// The other end has ended its direction.
     ended: bool,
+    /// TLS has failed: nothing more can be said.
+    is_broken: bool,
 }
 
 /// Either end of TLS. Boxed: they are large.
@@ -159,6 +161,7 @@ impl Channel {
             heard: now,
             said: now,
             ended: false,
+            is_broken: false,
         };
         let handshake = async {
             while channel.open()? == Phase::Handshake || !channel.is_flushed() {
@@ -194,6 +197,17 @@ impl Channel {
     /// The next of what has come.
     pub(crate) fn next(&mut self) -> Option<Incoming> {
         self.splitter.incoming.pop_front()
+    }
+
+    /// Takes the other side's last word, if it has come.
+    pub(crate) fn take_abort(&mut self) -> Option<AbortCode> {
+        self.splitter
+            .incoming
+            .iter()
+            .find_map(|incoming| match incoming {
+                Incoming::Frame(StreamFrame::Abort(code)) => Some(*code),
+                _ => None,
+            })
     }
 
     /// Gives back a buffer, to be used for contents again.
@@ -323,6 +337,9 @@ impl Channel {
 
     /// Says why it ends, if it is to be said, and closes.
     pub(crate) async fn close(mut self, code: Option<AbortCode>) {
+        if self.is_broken {
+            return;
+        }
         let last = async {
             if let Some(code) = code {
                 self.queue(&StreamFrame::Abort(code))?;
@@ -398,6 +415,15 @@ impl Channel {
 
     /// Opens what was read, as far as it is whole.
     fn open(&mut self) -> Result<Phase, ChannelError> {
+        if self.is_broken {
+            return Err(io::Error::from(io::ErrorKind::NotConnected).into());
+        }
+        let opened = self.open_records();
+        self.is_broken = opened.is_err();
+        opened
+    }
+
+    fn open_records(&mut self) -> Result<Phase, ChannelError> {
         let phase = loop {
             let sealed = self
                 .sealed

@@ -4,3 +4,4 @@ mod channel;
 mod part;
 mod source;
 mod tls;
+mod transfer;
