@@ -4,9 +4,14 @@
 mod candidates;
 mod layout;
 mod name;
+mod offers;
 mod tree;
 
 pub use candidates::{Own, Reached, acceptable, own_candidates};
 pub use layout::{Layout, LayoutError};
 pub use name::{MAX_NAME, numbered, safe_name};
+pub use offers::{
+    About, OfferError, OfferEvent, OfferFailure, OfferKey, OfferOutput, OfferRecord, OfferState,
+    Offers, Pause, Route, Standing,
+};
 pub use tree::{ChainingValue, GroupEnd, Tree, matching_groups};
