@@ -11,7 +11,7 @@ pub use candidates::{Own, Reached, acceptable, own_candidates};
 pub use layout::{Layout, LayoutError};
 pub use name::{MAX_NAME, numbered, safe_name};
 pub use offers::{
-    About, OfferError, OfferEvent, OfferFailure, OfferKey, OfferOutput, OfferRecord, OfferState,
-    Offers, Pause, Route, Standing,
+    About, FileCommand, OfferError, OfferEvent, OfferFailure, OfferKey, OfferOutput, OfferRecord,
+    OfferState, Offers, Pause, Refusal, Route, Standing, Which,
 };
 pub use tree::{ChainingValue, GroupEnd, Tree, matching_groups};

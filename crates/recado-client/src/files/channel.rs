@@ -199,6 +199,11 @@ impl Channel {
         self.splitter.incoming.pop_front()
     }
 
+    /// Puts a frame back, to be taken again.
+    pub(crate) fn unread(&mut self, frame: StreamFrame) {
+        self.splitter.incoming.push_front(Incoming::Frame(frame));
+    }
+
     /// Takes the other side's last word, if it has come.
     pub(crate) fn take_abort(&mut self) -> Option<AbortCode> {
         self.splitter

@@ -289,6 +289,8 @@ pub(crate) struct Receiving {
     target: Target,
     /// `None` before the first connection, and after a disk has failed.
     part: Option<Part>,
+    /// While the disk's thread has it.
+    writing: Option<Thread<Option<Part>>>,
 }
 
 /// What the disk's thread is to do.
@@ -311,7 +313,11 @@ enum Reply {
 
 impl Receiving {
     pub(crate) fn new(target: Target) -> Self {
-        Self { target, part: None }
+        Self {
+            target,
+            part: None,
+            writing: None,
+        }
     }
 
     /// Receives all of it, from where the part ends. `choose` is told its place before that is taken.
@@ -325,19 +331,26 @@ impl Receiving {
         let (jobs, queue) = mpsc::channel(AHEAD);
         let (tell, mut replies) = mpsc::unbounded_channel();
         let (target, part) = (self.target.clone(), self.part.take());
-        let writing = spawn("write", move || {
+        self.writing = Some(spawn("write", move || {
             let written = write(&target, part, entries, queue, &tell, choose);
             written.unwrap_or_else(|error| {
                 let _ = tell.send(Reply::Failed(error));
                 None
             })
-        })?;
+        })?);
         let size = self.target.offered.size;
         let received = take(size, channel, &jobs, &mut replies, watch).await;
         drop(jobs);
         // It writes what it has, so that the next connection finds it.
-        self.part = join(writing).await.flatten();
+        self.settle().await;
         received
+    }
+
+    /// Waits until the disk's thread has ended, after [`run`](Self::run) or when that was dropped.
+    pub(crate) async fn settle(&mut self) {
+        if let Some(writing) = self.writing.take() {
+            self.part = join(writing).await.flatten();
+        }
     }
 
     /// The list of a folder, which must be the one that was offered.
@@ -524,7 +537,7 @@ fn write(
 // Both.
 
 /// Waits for something that is not the connection's, and keeps the connection alive meanwhile.
-async fn beside<T>(
+pub(super) async fn beside<T>(
     channel: &mut Channel,
     awaited: impl Future<Output = T>,
 ) -> Result<T, TransferError> {

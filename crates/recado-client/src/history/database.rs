@@ -17,7 +17,7 @@ use crate::home;
 pub(crate) const FILE: &str = "history.db";
 
 /// Numbered from 1; frozen once released.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("offers.sql")];
 
 /// How long one process waits for another's transaction: hundreds of commits of a slow disk.
 const BUSY_TIME: Duration = Duration::from_secs(10);

@@ -6,6 +6,7 @@
 
 mod database;
 mod keeper;
+mod offers;
 mod outbox;
 mod past;
 #[cfg(test)]
@@ -25,6 +26,8 @@ pub(crate) use database::FILE;
 pub use database::{Database, Entered};
 pub use keeper::History;
 pub(crate) use keeper::{Done, Keeper};
+pub use offers::OfferView;
+pub(crate) use offers::OfferWrite;
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use recado_proto::file::{Address, CancelCode, FileNote, MAX_ADDRESSES, NoteBody, Offered};
 use recado_proto::frame::Person;
 use recado_proto::id::{OfferId, RemoteKey};
+use recado_proto::name::NameKeys;
 
 use super::name::safe_name;
 
@@ -214,6 +215,112 @@ pub struct About {
     pub reference: Option<String>,
 }
 
+/// What a person asks for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum FileCommand {
+    /// Offer a file or a folder to someone.
+    Offer {
+        /// Their name.
+        to: String,
+        /// What.
+        path: PathBuf,
+        /// Comes back in what is told of it.
+        reference: Option<String>,
+    },
+    /// Take what someone offers.
+    Accept {
+        /// Which.
+        which: Which,
+        /// Comes back where it cannot be done.
+        reference: Option<String>,
+    },
+    /// Decline it, take it back, or end it.
+    Cancel {
+        /// Which.
+        which: Which,
+        /// Comes back where it cannot be done.
+        reference: Option<String>,
+    },
+    /// All offers that are not over: answered by [`OfferEvent::All`].
+    List,
+}
+
+/// Which offer is meant.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Which {
+    /// By its id.
+    Id(OfferId),
+    /// By its number here.
+    Number(u64),
+    /// All of this person's that wait for an answer.
+    From(String),
+    /// The only one that can be meant.
+    Only,
+}
+
+/// Why something cannot be done with files.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// It is not there, or cannot be read.
+    Unreadable,
+    /// Neither a file nor a folder.
+    NotAFile,
+    /// More than one offer takes.
+    TooLarge,
+    /// There is no such offer, or it is over.
+    UnknownOffer,
+    /// Several could be meant.
+    Ambiguous,
+    /// It was answered already.
+    Answered,
+    /// So many bytes are needed, and there is no room for them.
+    NoRoom(u64),
+    /// The folder for downloads cannot be written.
+    NotWritable,
+    /// To oneself.
+    Oneself,
+}
+
+impl Refusal {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Unreadable,
+        Self::NotAFile,
+        Self::TooLarge,
+        Self::UnknownOffer,
+        Self::Ambiguous,
+        Self::Answered,
+        Self::NoRoom(0),
+        Self::NotWritable,
+        Self::Oneself,
+    ];
+
+    /// The machine word.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            Self::NotAFile => "not_a_file",
+            Self::TooLarge => "too_large",
+            Self::UnknownOffer => "unknown_offer",
+            Self::Ambiguous => "ambiguous",
+            Self::Answered => "answered",
+            Self::NoRoom(_) => "no_room",
+            Self::NotWritable => "not_writable",
+            Self::Oneself => "oneself",
+        }
+    }
+}
+
+impl From<OfferError> for Refusal {
+    fn from(error: OfferError) -> Self {
+        match error {
+            OfferError::Unknown => Self::UnknownOffer,
+            OfferError::Answered => Self::Answered,
+            OfferError::Ambiguous => Self::Ambiguous,
+        }
+    }
+}
+
 /// What is told of offers.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum OfferEvent {
@@ -249,6 +356,24 @@ pub enum OfferEvent {
         /// BLAKE3 of the contents.
         hash: [u8; 32],
     },
+    /// What was asked for cannot be done.
+    Refused {
+        /// Why.
+        refusal: Refusal,
+        /// More, in English: what it is about.
+        detail: String,
+        /// As it was given.
+        reference: Option<String>,
+    },
+    /// Something in a folder is neither a file nor a folder, and was left out.
+    Skipped {
+        /// Of which offer.
+        about: About,
+        /// How much.
+        count: u64,
+    },
+    /// All offers that are not over, by number.
+    All(Vec<(About, OfferState)>),
 }
 
 /// What became of an offer.
@@ -342,6 +467,9 @@ pub enum OfferError {
     /// It was answered already.
     #[error("the offer was answered already")]
     Answered,
+    /// Several could be meant.
+    #[error("several offers could be meant")]
+    Ambiguous,
 }
 
 /// All offers that are not over.
@@ -391,6 +519,11 @@ impl Offers {
         self.offers.get(&key).map(|offer| &offer.record)
     }
 
+    /// Which one it is.
+    pub fn about(&self, key: OfferKey) -> Option<About> {
+        self.offers.get(&key).map(|offer| offer.record.about())
+    }
+
     /// All that are not over, by number.
     pub fn all(&self) -> Vec<(About, OfferState)> {
         let all = self.offers.values();
@@ -399,6 +532,50 @@ impl Offers {
             .collect();
         all.sort_by_key(|(about, _)| about.number);
         all
+    }
+
+    /// Those that are meant, of which one is to be accepted, or of which one is to be ended.
+    ///
+    /// # Errors
+    /// [`OfferError`].
+    pub fn which(&self, which: &Which, is_accepting: bool) -> Result<Vec<OfferKey>, OfferError> {
+        let waits =
+            |offer: &Offer| offer.record.key.came && offer.record.standing == Standing::Offered;
+        let found: Vec<_> = match which {
+            Which::Id(offer) => [true, false]
+                .map(|came| OfferKey {
+                    offer: *offer,
+                    came,
+                })
+                .into_iter()
+                .filter(|key| self.offers.contains_key(key))
+                .take(1)
+                .collect(),
+            Which::Number(number) => self.keys(|offer| offer.record.number == *number),
+            Which::From(name) => {
+                let folded = NameKeys::of(name).folded;
+                self.keys(|offer| waits(offer) && offer.record.peer == folded)
+            }
+            Which::Only => {
+                let mut only = self.keys(waits);
+                if only.is_empty() && !is_accepting {
+                    only = self.keys(|_| true);
+                }
+                if only.len() > 1 {
+                    return Err(OfferError::Ambiguous);
+                }
+                only
+            }
+        };
+        match found.is_empty() {
+            true => Err(OfferError::Unknown),
+            false => Ok(found),
+        }
+    }
+
+    fn keys(&self, wanted: impl Fn(&Offer) -> bool) -> Vec<OfferKey> {
+        let found = self.offers.iter().filter(|(_, offer)| wanted(offer));
+        found.map(|(key, _)| *key).collect()
     }
 
     /// Something is offered; it is written down already.
@@ -500,16 +677,13 @@ impl Offers {
         Ok(())
     }
 
-    /// Where this client can be reached now, for everything that is under way.
-    pub fn tell_addresses(&mut self, addresses: &[Address]) {
-        let under_way: Vec<_> = self
-            .offers
-            .iter()
-            .filter(|(_, offer)| offer.record.standing == Standing::Accepted)
-            .map(|(key, offer)| (*key, offer.record.name.clone()))
-            .collect();
-        for (key, to) in under_way {
-            self.say(to, key, NoteBody::Here(addresses.to_vec()));
+    /// Where this client can be reached now, for something that is under way.
+    pub fn tell_addresses(&mut self, key: OfferKey, addresses: Vec<Address>) {
+        if let Some(offer) = self.offers.get(&key)
+            && offer.record.standing == Standing::Accepted
+        {
+            let to = offer.record.name.clone();
+            self.say(to, key, NoteBody::Here(addresses));
         }
     }
 

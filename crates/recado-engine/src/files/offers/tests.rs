@@ -146,7 +146,7 @@ fn an_offer_is_accepted_and_received() {
     story.alice.handle_sent(OFFER, None);
     assert_eq!(story.drain("Alice"), ["offered"]);
     story.accept();
-    story.alice.tell_addresses(&[]);
+    story.alice.tell_addresses(OWN, Vec::new());
     story.drain("Alice");
     assert_eq!(story.hear("Bob", "Alice"), ["meet 0"]);
     story.bob.handle_running(THEIRS, Route::Direct);
