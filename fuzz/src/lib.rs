@@ -1,6 +1,8 @@
 //! What must hold for whatever comes from outside: each function takes any input, and panics where recado does not
 //! keep its word. `cargo xtask fuzz` looks for such inputs; the tests run those that are kept in `corpus/`.
 
+mod request;
+
 use recado_calc::{Number, Operation, Precision, calculate};
 use recado_proto::datagram::{EXPORTER_LENGTH, Header, SessionSecret, Side};
 use recado_proto::frame::{
@@ -10,6 +12,8 @@ use recado_proto::framing::FrameSplitter;
 use recado_proto::id::ConnectionId;
 use recado_proto::name::{Name, suggest};
 use recado_proto::text::{sanitise_block, sanitise_line};
+
+pub use request::request;
 
 /// Any bytes at the datagram's door, and any plaintext behind it.
 pub fn datagram(bytes: &[u8]) {
@@ -137,6 +141,11 @@ mod tests {
     #[test]
     fn kept_frames() {
         run("frames", super::frames);
+    }
+
+    #[test]
+    fn kept_requests() {
+        run("request", super::request);
     }
 
     #[test]

@@ -44,7 +44,7 @@ Tasks:
   campaign kill [--seconds N] [--seed N]
           Kill real processes at random, at every write and sync, and cut their power, for ten
           minutes or as many seconds each: nothing promised may be lost, doubled or reordered
-  campaign controls
+  campaign controls [NAME]
           The same against builds in which a promise is broken on purpose: each must be noticed
   fuzz [TARGET] [--seconds N]
           Look for inputs for which recado does not keep its word, for a minute or as many

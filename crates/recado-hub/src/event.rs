@@ -1,9 +1,10 @@
 //! The hub's doors: what happens to it, and what it has the shell do.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use recado_proto::datagram::Check;
 use recado_proto::frame::{ClientFrame, GlobalMessage, ServerFrame};
 use recado_proto::id::{ConnectionId, RemoteKey, SessionId};
@@ -100,8 +101,8 @@ pub enum Output {
     Send {
         /// To this session.
         session: SessionNumber,
-        /// Shared, as many get the same.
-        frames: Arc<[u8]>,
+        /// Shared where many get the same.
+        frames: Bytes,
         /// Dropped where much waits already: global messages give way to what only this session gets.
         droppable: bool,
     },
@@ -144,21 +145,59 @@ pub enum Output {
     },
 }
 
-/// What the hub has decided and the shell has not taken.
+/// Bytes after which what one session gets is no longer gathered: a few records of TLS.
+const GATHER_BYTES: usize = 64 * 1024;
+
+/// What the hub has decided and the shell has not taken. What one session alone gets is gathered, so that it is handed
+/// over, sealed and sent together.
 #[derive(Debug, Default)]
-pub(crate) struct Outputs(VecDeque<Output>);
+pub(crate) struct Outputs {
+    queue: VecDeque<Queued>,
+    /// The place of the first of `queue`, counted from the beginning.
+    first: usize,
+    /// Where frames for a session are being gathered.
+    gathering: BTreeMap<SessionNumber, usize>,
+}
+
+#[derive(Debug)]
+enum Queued {
+    Output(Output),
+    Frames {
+        session: SessionNumber,
+        frames: Vec<u8>,
+    },
+}
 
 impl Outputs {
     pub(crate) fn push(&mut self, output: Output) {
-        self.0.push_back(output);
+        // What follows it must not overtake it.
+        if let Output::Send { session, .. } | Output::Close { session, .. } = &output {
+            self.gathering.remove(session);
+        }
+        self.queue.push_back(Queued::Output(output));
     }
 
     pub(crate) fn pop(&mut self) -> Option<Output> {
-        self.0.pop_front()
+        let queued = self.queue.pop_front()?;
+        let place = self.first;
+        self.first = self.first.wrapping_add(1);
+        Some(match queued {
+            Queued::Output(output) => output,
+            Queued::Frames { session, frames } => {
+                if self.gathering.get(&session) == Some(&place) {
+                    self.gathering.remove(&session);
+                }
+                Output::Send {
+                    session,
+                    frames: frames.into(),
+                    droppable: false,
+                }
+            }
+        })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.queue.is_empty()
     }
 
     pub(crate) fn ask(&mut self, request: BackendRequest) {
@@ -167,20 +206,37 @@ impl Outputs {
 
     /// Sends one frame, which is not dropped.
     pub(crate) fn send(&mut self, session: SessionNumber, frame: ServerFrame) {
-        self.send_encoded(session, encode(frame), false);
+        append(self.frames(session), frame);
     }
 
-    pub(crate) fn send_encoded(
-        &mut self,
-        session: SessionNumber,
-        frames: Arc<[u8]>,
-        droppable: bool,
-    ) {
+    /// Sends frames that many get, or that may be dropped.
+    pub(crate) fn send_encoded(&mut self, session: SessionNumber, frames: Bytes, droppable: bool) {
         self.push(Output::Send {
             session,
             frames,
             droppable,
         });
+    }
+
+    /// Where to append a frame for a session.
+    fn frames(&mut self, session: SessionNumber) -> &mut Vec<u8> {
+        let gathering = self.gathering.get(&session).copied();
+        let at = gathering.map(|place| place.wrapping_sub(self.first));
+        let has_room = |queued: &Queued| matches!(queued, Queued::Frames { frames, .. } if frames.len() < GATHER_BYTES);
+        let at = match at.filter(|at| self.queue.get(*at).is_some_and(has_room)) {
+            Some(at) => at,
+            None => {
+                let at = self.queue.len();
+                let frames = Vec::new();
+                self.queue.push_back(Queued::Frames { session, frames });
+                self.gathering.insert(session, self.first.wrapping_add(at));
+                at
+            }
+        };
+        match self.queue.get_mut(at) {
+            Some(Queued::Frames { frames, .. }) => frames,
+            _ => unreachable!("it was found or made above"),
+        }
     }
 }
 
@@ -192,7 +248,7 @@ pub(crate) fn append(bytes: &mut Vec<u8>, frame: ServerFrame) {
     frame.encode(bytes).expect("a frame within its limit");
 }
 
-pub(crate) fn encode(frame: ServerFrame) -> Arc<[u8]> {
+pub(crate) fn encode(frame: ServerFrame) -> Bytes {
     let mut bytes = Vec::new();
     append(&mut bytes, frame);
     bytes.into()

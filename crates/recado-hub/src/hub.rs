@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use recado_proto::PROTOCOL_VERSION;
 use recado_proto::datagram::MAX_PLAINTEXT;
 use recado_proto::frame::{
@@ -766,7 +766,7 @@ fn folded(name: &str) -> Option<String> {
 }
 
 /// Frames with so many people, of whom each has room for but some.
-fn encode_roster(people: Vec<Person>, last: bool) -> Arc<[u8]> {
+fn encode_roster(people: Vec<Person>, last: bool) -> Bytes {
     let mut bytes = Vec::new();
     let mut chunks = people.chunks(MAX_PEOPLE_PER_FRAME);
     // A roster of nobody ends with a frame, too.

@@ -3,8 +3,8 @@
 //! keep until it is sent.
 
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 
+use bytes::Bytes;
 use recado_proto::id::RemoteKey;
 
 /// People of one part, about: it is what one who comes or goes costs to encode anew.
@@ -16,7 +16,7 @@ const MAX_PARTS: usize = 256;
 /// What was encoded last, in the order of the keys. The number of parts is a power of two.
 #[derive(Default)]
 pub(crate) struct RosterParts {
-    parts: Vec<Option<Arc<[u8]>>>,
+    parts: Vec<Option<Bytes>>,
 }
 
 impl RosterParts {
@@ -35,8 +35,8 @@ impl RosterParts {
     pub(crate) fn all(
         &mut self,
         people: usize,
-        mut encode: impl FnMut(RangeInclusive<RemoteKey>, bool) -> Arc<[u8]>,
-    ) -> impl Iterator<Item = Arc<[u8]>> {
+        mut encode: impl FnMut(RangeInclusive<RemoteKey>, bool) -> Bytes,
+    ) -> impl Iterator<Item = Bytes> {
         let wanted = people.div_ceil(PART).next_power_of_two().min(MAX_PARTS);
         if wanted != self.parts.len() {
             self.parts = vec![None; wanted];
@@ -77,11 +77,7 @@ mod tests {
     use super::*;
 
     /// A part is encoded as the first bytes of its keys, and the end of the roster as 255, 255.
-    fn encode(
-        people: &BTreeSet<RemoteKey>,
-        range: RangeInclusive<RemoteKey>,
-        last: bool,
-    ) -> Arc<[u8]> {
+    fn encode(people: &BTreeSet<RemoteKey>, range: RangeInclusive<RemoteKey>, last: bool) -> Bytes {
         let mut bytes: Vec<_> = people.range(range).map(|key| key.as_bytes()[0]).collect();
         bytes.extend([u8::MAX; 2].iter().filter(|_| last));
         bytes.into()
@@ -116,7 +112,7 @@ mod tests {
             let mut froms = vec![];
             let parts = roster.all(people, |range, _| {
                 froms.push(range.start().as_bytes()[0]);
-                [].into()
+                Bytes::new()
             });
             parts.for_each(drop);
             froms

@@ -1,8 +1,9 @@
 //! The way of frames in one direction: a TCP connection, reliable and in order, that may stand still.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
+
+use bytes::Bytes;
 
 use crate::random::Random;
 
@@ -29,7 +30,7 @@ pub(crate) struct Stream {
     pub(crate) model: StreamModel,
     stalled: bool,
     last: Duration,
-    waiting: VecDeque<(Duration, Arc<[u8]>)>,
+    waiting: VecDeque<(Duration, Bytes)>,
     bytes: usize,
 }
 
@@ -45,12 +46,7 @@ impl Stream {
     }
 
     /// Takes bytes, and says when they arrive if the stream moves.
-    pub(crate) fn send(
-        &mut self,
-        now: Duration,
-        random: &mut Random,
-        bytes: Arc<[u8]>,
-    ) -> Duration {
+    pub(crate) fn send(&mut self, now: Duration, random: &mut Random, bytes: Bytes) -> Duration {
         let arrives = now + self.model.latency + random.up_to(self.model.jitter);
         self.last = self.last.max(arrives);
         self.bytes += bytes.len();
@@ -59,7 +55,7 @@ impl Stream {
     }
 
     /// What has arrived by now, next in order.
-    pub(crate) fn receive(&mut self, now: Duration) -> Option<Arc<[u8]>> {
+    pub(crate) fn receive(&mut self, now: Duration) -> Option<Bytes> {
         let (at, _) = self.waiting.front()?;
         if self.stalled || *at > now {
             return None;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use recado_engine::{Command as Ask, Event as Told, Output as Wish, Via};
 use recado_hub::{
     BackendAnswer, BucketConfig, Event, Hub, HubConfig, Output, PrivateConfig, Registration,
@@ -469,7 +469,7 @@ impl World {
     }
 
     /// As the shell's outbox: what may be dropped is, where much waits; who falls behind further is cut off.
-    fn frames_down(&mut self, session: SessionNumber, frames: Arc<[u8]>, droppable: bool) {
+    fn frames_down(&mut self, session: SessionNumber, frames: Bytes, droppable: bool) {
         // Too long for a datagram: only its frame tells of it.
         if droppable
             && frames.len() > MAX_DATAGRAM

@@ -29,7 +29,10 @@ const ARROWS: [(&str, &[&str]); 11] = [
         "recado-sim",
         &["recado-proto", "recado-hub", "recado-engine"],
     ),
-    ("recado-fuzz", &["recado-calc", "recado-proto"]),
+    (
+        "recado-fuzz",
+        &["recado-calc", "recado-proto", "recado-server"],
+    ),
     ("xtask", &[]),
 ];
 

@@ -181,7 +181,7 @@ impl Lanes {
             && !std::mem::replace(&mut lane.is_ripening, true)
         {
             self.ripening.push(at);
-            let due = now.saturating_add(self.config.acknowledge_time / 2);
+            let due = self.next_ripening(now);
             self.ripen_due.get_or_insert(due);
         }
     }
@@ -202,8 +202,13 @@ impl Lanes {
                 false => self.forget_idle(at),
             }
         }
-        let due = now.saturating_add(self.config.acknowledge_time / 2);
+        let due = self.next_ripening(now);
         self.ripen_due = (!self.ripening.is_empty()).then_some(due);
+    }
+
+    fn next_ripening(&self, now: Duration) -> Duration {
+        let half = self.config.acknowledge_time.checked_div(2);
+        now.saturating_add(half.unwrap_or_default())
     }
 
     /// The backend dropped messages that were too old.

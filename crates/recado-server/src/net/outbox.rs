@@ -1,8 +1,9 @@
 //! What waits to be written to one session: bounded in bytes, and nothing while the session is idle.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
+use bytes::Bytes;
 use tokio::sync::Notify;
 
 /// Bytes that may wait for one session: the roster of as many as there may be connections, all with the longest
@@ -23,7 +24,7 @@ pub(crate) struct Outbox {
 
 #[derive(Default)]
 struct Queue {
-    frames: VecDeque<Arc<[u8]>>,
+    frames: VecDeque<Bytes>,
     bytes: usize,
     phase: Phase,
 }
@@ -44,7 +45,7 @@ pub(crate) struct TooSlow;
 
 impl Outbox {
     /// Adds frames. After [`close`](Self::close) they are dropped.
-    pub(crate) fn push(&self, frames: Arc<[u8]>) -> Result<(), TooSlow> {
+    pub(crate) fn push(&self, frames: Bytes) -> Result<(), TooSlow> {
         self.update(|queue| {
             if queue.phase != Phase::Open {
                 return Ok(());
@@ -92,7 +93,7 @@ impl Outbox {
     }
 
     /// Waits for frames; `None` once there will be none.
-    pub(crate) async fn next_batch(&self) -> Option<VecDeque<Arc<[u8]>>> {
+    pub(crate) async fn next_batch(&self) -> Option<VecDeque<Bytes>> {
         loop {
             let changed = self.changed.notified();
             {
@@ -143,7 +144,7 @@ impl Outbox {
 mod tests {
     use super::*;
 
-    fn frames(length: usize) -> Arc<[u8]> {
+    fn frames(length: usize) -> Bytes {
         vec![0; length].into()
     }
 
@@ -154,7 +155,7 @@ mod tests {
         outbox.push(frames(2)).unwrap();
         outbox.close();
         outbox.push(frames(3)).unwrap();
-        let lengths = |batch: VecDeque<Arc<[u8]>>| batch.iter().map(|f| f.len()).collect();
+        let lengths = |batch: VecDeque<Bytes>| batch.iter().map(|f| f.len()).collect();
         assert_eq!(outbox.next_batch().await.map(lengths), Some(vec![1, 2]));
         assert_eq!(outbox.next_batch().await.map(lengths), None);
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use recado_hub::{Event, SessionNumber};
 use recado_proto::frame::{ClientFrame, Malformed};
 use recado_proto::framing::FrameSplitter;
@@ -70,8 +71,8 @@ async fn read(
             () = outbox.ended() => break,
         };
         // What a task needs only now and then is boxed, here and in `write`: an idle one would keep room for it.
-        for frame in frames {
-            let event = Event::Frame { session, frame };
+        if !frames.is_empty() {
+            let event = ShellEvent::Frames { session, frames };
             if Box::pin(tell(&events, event)).await.is_err() {
                 break;
             }
@@ -82,7 +83,7 @@ async fn read(
             Err(ReadError::Malformed(error)) => {
                 let detail = error.to_string();
                 let event = Event::Malformed { session, detail };
-                let _ = Box::pin(tell(&events, event)).await;
+                let _ = Box::pin(tell(&events, ShellEvent::Hub(event))).await;
                 // Nothing more can be read; the hub's answer is still written.
                 Box::pin(discard(&mut reader, &outbox)).await;
                 break;
@@ -91,16 +92,17 @@ async fn read(
         }
     }
     outbox.end();
-    let _ = Box::pin(tell(&events, Event::Disconnected { session })).await;
+    let event = Event::Disconnected { session };
+    let _ = Box::pin(tell(&events, ShellEvent::Hub(event))).await;
     drop(connection);
 }
 
 /// The hub is gone.
 struct HubGone;
 
-async fn tell(events: &mpsc::Sender<ShellEvent>, event: Event) -> Result<(), HubGone> {
+async fn tell(events: &mpsc::Sender<ShellEvent>, event: ShellEvent) -> Result<(), HubGone> {
     let place = events.reserve().await.map_err(|_| HubGone)?;
-    place.send(ShellEvent::Hub(event));
+    place.send(event);
     Ok(())
 }
 
@@ -175,7 +177,7 @@ async fn write(mut writer: WriteHalf<TlsStream<TcpStream>>, outbox: Arc<Outbox>)
 /// Writes frames, small ones together.
 async fn write_batch(
     writer: &mut WriteHalf<TlsStream<TcpStream>>,
-    batch: VecDeque<Arc<[u8]>>,
+    batch: VecDeque<Bytes>,
 ) -> io::Result<()> {
     if let ([frame], []) = batch.as_slices() {
         return write_all(writer, frame).await;

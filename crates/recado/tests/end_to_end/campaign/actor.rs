@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::ledger::{Ledger, Message};
 use crate::common::{Home, Program};
+
+/// How long one that was taken over may take to end; where the server is gone just now, it never would.
+const TAKE_OVER: Duration = Duration::from_secs(5);
 
 /// A person with a program, or without one just now.
 pub(super) struct Actor {
@@ -81,6 +85,27 @@ impl Actor {
                 .unwrap_or_else(|error| panic!("{} said {line:?}: {error}", self.name));
             ledger.see(&self.name, &event);
         }
+    }
+
+    /// Goes on in another folder, while the process of this one still runs: that one is told, and ends.
+    pub(super) fn move_to(&mut self, home: Home, server: &str, ledger: &mut Ledger) {
+        let mut taken_over = self.program.take();
+        let left = std::mem::replace(&mut self.home, home);
+        self.start(server);
+        let moved = self.program.take();
+        let begin = Instant::now();
+        while let Some(program) = &mut taken_over
+            && !program.has_ended()
+        {
+            if begin.elapsed() > TAKE_OVER {
+                program.kill_whole();
+            }
+            std::thread::sleep(super::PAUSE);
+        }
+        self.program = taken_over;
+        self.take_end(ledger);
+        self.program = moved;
+        drop(left);
     }
 
     /// Ends it now, and takes what it told before.

@@ -7,7 +7,7 @@ use super::*;
 use crate::common::skip;
 
 /// What is traced, and so where a process may end: writes into the database, and syncs.
-const CALLS: [&str; 2] = ["pwrite64", "fsync"];
+const CALLS: [&str; 2] = ["pwrite64", "fdatasync"];
 
 /// The calls that are tried in the short form: the first few are a start, the next a message or two.
 const POINTS: [u32; 6] = [1, 2, 4, 7, 12, 20];

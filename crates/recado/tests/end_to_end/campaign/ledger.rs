@@ -190,6 +190,13 @@ impl Ledger {
         promises.filter(|promise| **promise >= least).count()
     }
 
+    /// How many messages were promised to this sender, at least so.
+    pub(super) fn promised_to(&self, sender: &str, least: Promise) -> usize {
+        let promises = self.promises.iter();
+        let to = promises.filter(|(message, promise)| message.from == sender && **promise >= least);
+        to.count()
+    }
+
     /// What has not come although it was promised.
     pub(super) fn missing(&self) -> Vec<(Message, Promise)> {
         let owed = self.promises.iter().filter(|(message, promise)| {

@@ -68,7 +68,7 @@ fn run(time: Duration, seed: u64) -> Result<(), String> {
                     promised: campaign.ledger.of(&person.name, Promise::Delivered),
                 });
             }
-            86 if !campaign.people[who].is_running() => {
+            86 => {
                 if let Some(backup) = &backups[who] {
                     become_copy(&mut campaign, who, backup);
                     restores += 1;
@@ -93,6 +93,12 @@ fn run(time: Duration, seed: u64) -> Result<(), String> {
             89..91 if campaign.server.is_running() && server_backup.is_none() => {
                 passing += 1;
                 pass(&mut campaign, &format!("passer{passing}"), to);
+                if random.below(2) == 0 {
+                    // What was said to be stored a moment ago is only on its disk.
+                    campaign.server.kill();
+                    campaign.ledger.note("server killed".to_owned());
+                    kills += 1;
+                }
             }
             91..100 => campaign.start_all(),
             _ => {}
@@ -113,13 +119,18 @@ fn run(time: Duration, seed: u64) -> Result<(), String> {
     settled
 }
 
-/// Someone goes on with an older copy of their folder.
+/// Someone goes on with an older copy of their folder; where they are here, they are taken over.
 fn become_copy(campaign: &mut Campaign, who: usize, backup: &Backup) {
-    let person = &campaign.people[who];
+    let address = campaign.server.address();
+    let person = &mut campaign.people[who];
     campaign
         .ledger
         .note(format!("{} becomes the older copy", person.name));
-    replace_folder(backup.copy.path(), person.home.path());
+    if person.is_running() {
+        person.move_to(backup.copy.copy(), &address, &mut campaign.ledger);
+    } else {
+        replace_folder(backup.copy.path(), person.home.path());
+    }
     // What only the newer copy knew is gone with it.
     let queued = campaign.ledger.of(&person.name, Promise::Queued);
     let lost: Vec<_> = queued.difference(&backup.promised).cloned().collect();
@@ -134,12 +145,11 @@ fn become_copy(campaign: &mut Campaign, who: usize, backup: &Backup) {
 fn pass(campaign: &mut Campaign, name: &str, to: &str) {
     let mut passer = Actor::new(name);
     passer.start(&campaign.server.address());
-    let before = campaign.ledger.promised(Promise::Stored);
     for _ in 0..3 {
         passer.say(to, &mut campaign.ledger);
     }
     let begin = Instant::now();
-    while campaign.ledger.promised(Promise::Stored) < before + 3
+    while campaign.ledger.promised_to(name, Promise::Stored) < 3
         && begin.elapsed() < Duration::from_secs(5)
         && !passer.has_ended()
     {
