@@ -16,6 +16,10 @@ pub mod names;
 pub mod session;
 pub mod trust;
 
+pub use recado_engine::files::{
+    About, FileCommand, OfferEvent, OfferFailure, OfferRecord, OfferState, Pause, Refusal, Route,
+    Standing as OfferStanding, Which,
+};
 pub use recado_engine::{
     Command, CommandError, Event, Failure, LinkMeasurement, LinkReport, LinkState, Receipt, State,
     Via, WaitReason, check_name, check_text,

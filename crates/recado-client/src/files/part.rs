@@ -23,7 +23,7 @@ const MAX_NUMBER: u32 = 10_000;
 
 /// Why it cannot be received.
 #[derive(Debug, thiserror::Error)]
-pub enum PartError {
+pub(crate) enum PartError {
     /// There is no room for it, or not any more. It can go on when there is.
     #[error("there is not enough room in {}: {needed} bytes are needed", .folder.display())]
     Full {

@@ -76,8 +76,8 @@ pub(crate) enum Output {
     Ask(RelayRequest),
     Event(OfferEvent),
     Taken(recado_engine::Receipt),
-    /// Something was entered into the outbox.
-    Look,
+    /// These were entered into the outbox.
+    Entered(Vec<MessageId>),
     /// The database cannot be used on.
     Failed(HistoryError),
 }
@@ -246,7 +246,8 @@ impl Task {
                 match is_connected {
                     false => self.here.clear(),
                     // It may be in another network now.
-                    true => self.update_addresses(),
+                    true if !self.running.is_empty() => self.update_addresses(),
+                    true => {}
                 }
                 self.tell_presence();
             }
@@ -577,8 +578,8 @@ impl Task {
             })
             .collect();
         if !writes.is_empty() {
-            self.write(writes).await?;
-            let _ = self.outputs.send(Output::Look);
+            let entered = self.write(writes).await?;
+            let _ = self.outputs.send(Output::Entered(entered));
         }
         for output in outputs {
             match output {
@@ -691,7 +692,7 @@ impl Task {
         let _ = self.outputs.send(Output::Event(event));
     }
 
-    async fn write(&self, writes: Vec<OfferWrite>) -> Outcome {
+    async fn write(&self, writes: Vec<OfferWrite>) -> Result<Vec<MessageId>, HistoryError> {
         let now = now_ms();
         self.with_database(move |database| database.write_offers(now, &writes))
             .await

@@ -287,12 +287,12 @@ pub(super) fn unwanted(connection: &Connection) -> rusqlite::Result<Vec<OfferId>
 }
 
 impl Database {
-    /// Writes all of it down, in one transaction.
+    /// Writes all of it down, in one transaction. Returns an id for each, of what is said the message's.
     pub(crate) fn write_offers(
         &mut self,
         now_ms: i64,
         writes: &[OfferWrite],
-    ) -> Result<(), HistoryError> {
+    ) -> Result<Vec<MessageId>, HistoryError> {
         let mut ids = Vec::new();
         for write in writes {
             ids.push(match write {
@@ -304,12 +304,12 @@ impl Database {
             });
         }
         self.write(|transaction| {
-            for (write, id) in writes.iter().zip(ids) {
+            for (write, id) in writes.iter().zip(&ids) {
                 match write {
                     OfferWrite::Save(record) => save(transaction, record)?,
                     OfferWrite::Say { to, note } => {
                         let note = Outgoing {
-                            id,
+                            id: *id,
                             to: Some(to.clone()),
                             sent_at_ms: now_ms,
                             text: crate::files::seam::wrap(&note.encode()),
@@ -320,7 +320,8 @@ impl Database {
                 }
             }
             Ok(())
-        })
+        })?;
+        Ok(ids)
     }
 
     /// Writes down an offer that this process does not make itself, as it does not hold the identity. False if there is

@@ -21,6 +21,14 @@ pub(super) enum Typed {
     Block(String),
     /// `/trust NAME`.
     Trust(String),
+    /// `/file NAME PATH…`: the paths as typed.
+    File { to: String, paths: String },
+    /// `/accept`, perhaps with a number or a name.
+    Accept(String),
+    /// `/decline`, or `/cancel`, perhaps with a number.
+    Decline(String),
+    /// `/files`.
+    Files,
     /// `/help`.
     Help,
     /// `/quit`.
@@ -64,6 +72,19 @@ pub(super) fn parse(line: &str) -> Typed {
                 text: text.to_owned(),
             }
         }
+        "file" | "arquivo" => {
+            let (to, paths) = split_word(argument.trim_start());
+            if to.is_empty() || paths.trim().is_empty() {
+                return Typed::Incomplete(word);
+            }
+            Typed::File {
+                to: to.to_owned(),
+                paths: paths.to_owned(),
+            }
+        }
+        "accept" | "aceitar" => Typed::Accept(all.to_owned()),
+        "decline" | "recusar" | "cancel" | "cancelar" => Typed::Decline(all.to_owned()),
+        "files" | "arquivos" => Typed::Files,
         "who" | "quem" => Typed::Who,
         "link" => Typed::Link,
         "help" | "ajuda" => Typed::Help,
@@ -117,6 +138,16 @@ mod tests {
         );
         assert_eq!(parse("/bloquear B"), Typed::Block("B".into()));
         assert_eq!(parse("/confiar B"), Typed::Trust("B".into()));
+        let file = Typed::File {
+            to: "B".into(),
+            paths: "a.txt \"b c\"".into(),
+        };
+        assert_eq!(parse("/arquivo  B a.txt \"b c\""), file);
+        assert_eq!(parse("/file B"), Typed::Incomplete("file".into()));
+        assert_eq!(parse("/aceitar"), Typed::Accept(String::new()));
+        assert_eq!(parse("/accept 3"), Typed::Accept("3".into()));
+        assert_eq!(parse("/recusar 3 "), Typed::Decline("3".into()));
+        assert_eq!(parse("/arquivos"), Typed::Files);
     }
 
     #[test]

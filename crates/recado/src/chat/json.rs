@@ -6,7 +6,7 @@ use std::io;
 use recado_client::history::{Conversation, Item, Outgoing, PastMessage, Question, Standing};
 use recado_client::session::SessionError;
 use recado_client::trust::Trusted;
-use recado_client::{Command, CommandError, Event, LinkState, State, Via};
+use recado_client::{Command, CommandError, Event, FileCommand, LinkState, State, Via, Which};
 use recado_proto::frame::{ClosingCode, Person};
 use recado_proto::id::MessageId;
 use recado_proto::limits::MAX_TEXT;
@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::file_objects;
 use super::input::Fault;
 use super::talk::{Action, Face, Own, SCREEN};
 use crate::context::Context;
@@ -86,6 +87,15 @@ impl Members<'_> {
         }
     }
 
+    fn offer(&self) -> Result<Which, Wrong> {
+        let offer = self.string("offer")?;
+        let offer = offer.parse().map(Which::Id);
+        offer.map_err(|_| {
+            let message = "offer is not 32 hexadecimal digits";
+            ("wrong_member", message.to_owned())
+        })
+    }
+
     fn id(&self) -> Result<MessageId, Wrong> {
         let id = self.string("id")?;
         id.parse()
@@ -154,6 +164,19 @@ impl<'a> JsonFace<'a> {
                 self.asked.trust.push_back(reference);
                 Ok(Action::Command(Command::Trust { name }))
             }
+            "file" => Ok(Action::Files(vec![FileCommand::Offer {
+                to: members.string("to")?,
+                path: members.string("path")?.into(),
+                reference: kept,
+            }])),
+            "accept" => Ok(Action::Files(vec![FileCommand::Accept {
+                which: members.offer()?,
+                reference: kept,
+            }])),
+            "decline" | "cancel" => Ok(Action::Files(vec![FileCommand::Cancel {
+                which: members.offer()?,
+                reference: kept,
+            }])),
             "ack" => Ok(Action::Acknowledge(members.id()?, kept)),
             "quit" => Ok(Action::Quit),
             kind => Err((
@@ -303,7 +326,9 @@ impl Face for JsonFace<'_> {
             Command::Block { .. } => &mut self.asked.block,
             Command::Trust { .. } => &mut self.asked.trust,
             // Nobody waits for an answer to these.
-            Command::Global { .. } | Command::Take(_) | Command::Measure => return Ok(()),
+            Command::Global { .. } | Command::Take(_) | Command::Measure | Command::File(_) => {
+                return Ok(());
+            }
         };
         let reference = asked.pop_front().flatten();
         match (command, result) {
@@ -401,6 +426,10 @@ impl Face for JsonFace<'_> {
                 say(roster(people), reference)
             }
             Event::Hole { first, last } => say(hole(*first, *last), None),
+            Event::File(event) => {
+                let (object, reference) = file_objects::object(event);
+                say(object, given_back(reference))
+            }
             Event::Link(state) => say(link(state), None),
             Event::LinkReport(report) => {
                 let mut object = link(&report.state);

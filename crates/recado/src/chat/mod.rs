@@ -1,6 +1,8 @@
 //! `recado chat`: opening the session, and the faces that people and programs see it through.
 
 mod command;
+mod file_objects;
+mod file_words;
 mod input;
 mod json;
 mod plain;
@@ -9,6 +11,7 @@ mod talk;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use recado_client::address::AddressError;
+use recado_client::files::FilesConfig;
 use recado_client::home::Home;
 use recado_client::identity::Identity;
 use recado_client::session::{IncomingMail, Session, SessionConfig, SessionError};
@@ -38,6 +41,14 @@ pub(crate) async fn run(context: &Context, arguments: cli::Chat) -> Exit {
         Ok(trusted) => trusted,
         Err(exit) => return exit,
     };
+    let files = FilesConfig {
+        downloads: match arguments.downloads {
+            Some(folder) => folder,
+            None => crate::files::downloads(home.path()),
+        },
+        accept_from: arguments.accept_from,
+        relay_only: arguments.relay_only,
+    };
     if arguments.json {
         let Some(name) = arguments.name else {
             context.complain(&context.text("chat-json-name", &[]));
@@ -47,7 +58,7 @@ pub(crate) async fn run(context: &Context, arguments: cli::Chat) -> Exit {
             cli::Ack::Auto => IncomingMail::Taken,
             cli::Ack::Manual => IncomingMail::TakenByHand,
         };
-        let session = match open(context, &home, &trusted, &name, incoming).await {
+        let session = match open(context, &home, &trusted, &name, incoming, &files).await {
             Ok(session) => session,
             Err((text, exit)) => {
                 context.complain(&text);
@@ -64,8 +75,8 @@ pub(crate) async fn run(context: &Context, arguments: cli::Chat) -> Exit {
     }
     let mut lines = input::lines();
     let session = match arguments.name {
-        Some(name) => open(context, &home, &trusted, &name, IncomingMail::Taken).await,
-        None => ask_name(context, &home, &trusted, &mut lines).await,
+        Some(name) => open(context, &home, &trusted, &name, IncomingMail::Taken, &files).await,
+        None => ask_name(context, &home, &trusted, &mut lines, &files).await,
     };
     match session {
         Ok(session) => {
@@ -114,6 +125,7 @@ async fn ask_name(
     home: &Home,
     trusted: &Trusted,
     lines: &mut Lines,
+    files: &FilesConfig,
 ) -> Result<Session, (String, Exit)> {
     loop {
         if !context.common.quiet && terminal::say(&context.text("chat-name-prompt", &[])).is_err() {
@@ -124,7 +136,7 @@ async fn ask_name(
             Some(Input::Fault(_)) => String::new(),
             None => return Err((String::new(), Exit::Done)),
         };
-        match open(context, home, trusted, &name, IncomingMail::Taken).await {
+        match open(context, home, trusted, &name, IncomingMail::Taken, files).await {
             Err((text, Exit::Refused)) if context.is_interactive() => context.complain(&text),
             opened => return opened,
         }
@@ -138,6 +150,7 @@ async fn open(
     trusted: &Trusted,
     name: &str,
     incoming: IncomingMail,
+    files: &FilesConfig,
 ) -> Result<Session, (String, Exit)> {
     let language = context.language;
     // Names are refused here as the server would refuse them, before a key is made for them.
@@ -150,6 +163,7 @@ async fn open(
         name: parsed.as_str().to_owned(),
         incoming,
         ticket: context.ticket(),
+        files: Some(files.clone()),
     });
     opened.await.map_err(|error| {
         let exit = Exit::from_code(error.exit_code());

@@ -2,10 +2,11 @@
 
 use std::io;
 
+use recado_client::files::which;
 use recado_client::history::{Conversation, Item, Outgoing, PastMessage, Question, Standing};
 use recado_client::session::SessionError;
 use recado_client::trust::Trusted;
-use recado_client::{Command, CommandError, Event, LinkReport, State};
+use recado_client::{Command, CommandError, Event, FileCommand, LinkReport, State};
 use recado_proto::frame::{ClosingCode, Person};
 use recado_proto::limits::MAX_TEXT;
 use recado_proto::name::RESERVED;
@@ -13,6 +14,7 @@ use recado_proto::text::{sanitise_block, sanitise_line};
 use time::OffsetDateTime;
 
 use super::command::{Typed, parse};
+use super::file_words::{self, FileWords};
 use super::input::Fault;
 use super::talk::{Action, Face, Own, SCREEN};
 use crate::context::Context;
@@ -26,6 +28,7 @@ pub(super) struct PlainFace<'a> {
     context: &'a Context,
     /// One's own name.
     name: String,
+    files: FileWords,
 }
 
 impl<'a> PlainFace<'a> {
@@ -33,6 +36,7 @@ impl<'a> PlainFace<'a> {
         Self {
             context,
             name: String::new(),
+            files: FileWords::default(),
         }
     }
 
@@ -159,6 +163,16 @@ impl Face for PlainFace<'_> {
             }
             Typed::Block(name) => Action::ToggleBlock(name),
             Typed::Trust(name) => Action::Command(Command::Trust { name }),
+            Typed::File { to, paths } => Action::Files(file_words::offers(&to, &paths)),
+            Typed::Accept(word) => Action::Files(vec![FileCommand::Accept {
+                which: which(&word),
+                reference: None,
+            }]),
+            Typed::Decline(word) => Action::Files(vec![FileCommand::Cancel {
+                which: which(&word),
+                reference: None,
+            }]),
+            Typed::Files => Action::Files(vec![FileCommand::List]),
             Typed::Help => {
                 terminal::tell(&self.context.text("chat-help", &[]));
                 Action::Nothing
@@ -293,6 +307,7 @@ impl Face for PlainFace<'_> {
                 self.context.notice(&self.context.text(id, &[]));
             }
             Event::LinkReport(report) => terminal::tell(&self.link_report(report)),
+            Event::File(event) => self.files.event(self.context, event),
             Event::Unreadable { from, .. } => {
                 let from = sanitise_line(&from.name);
                 self.hint("chat-unreadable", &[("from", &from)]);

@@ -96,6 +96,7 @@ fn every_message_is_used_and_every_one_used_is_there() {
         "trust-failure-",
         "trust-fault-",
         "chat-error-",
+        "file-",
     ];
     for id in known.keys() {
         let used =
