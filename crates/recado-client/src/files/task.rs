@@ -104,7 +104,7 @@ struct Task {
     /// What goes on.
     running: BTreeMap<OfferKey, Running>,
     /// What ends, and may still have a file open.
-    ending: BTreeMap<OfferKey, JoinHandle<()>>,
+    ending: BTreeMap<OfferKey, Running>,
     listener: Option<Listener>,
     desk: Desk,
     arrivals: mpsc::UnboundedReceiver<(OfferId, Channel)>,
@@ -217,8 +217,10 @@ pub(crate) async fn run(setup: Setup) {
     }
     for (_, running) in std::mem::take(&mut task.running) {
         running.stop.send_replace(true);
-        // Its last word is that it may be tried again.
         let _ = running.task.await;
+    }
+    for (_, ending) in std::mem::take(&mut task.ending) {
+        let _ = ending.task.await;
     }
     if let Err(error) = outcome {
         let _ = task.outputs.send(Output::Failed(error));
@@ -539,6 +541,10 @@ impl Task {
             News::Paused(key, pause) => self.offers.handle_paused(key, pause),
             News::Failed(key, failure) => self.offers.handle_failed(key, failure),
             News::Received(key, path, hash, written) => {
+                // It ends by itself, when it has told the other side.
+                if let Some(running) = self.running.remove(&key) {
+                    self.keep_to_its_end(key, running);
+                }
                 self.offers.handle_received(key, path, hash);
                 self.flush().await?;
                 if let Some(written) = written {
@@ -656,9 +662,13 @@ impl Task {
         self.told.remove(&key);
         if let Some(running) = self.running.remove(&key) {
             running.stop.send_replace(true);
-            self.ending.insert(key, running.task);
+            self.keep_to_its_end(key, running);
         }
-        self.ending.retain(|_, task| !task.is_finished());
+    }
+
+    fn keep_to_its_end(&mut self, key: OfferKey, running: Running) {
+        self.ending.retain(|_, ending| !ending.task.is_finished());
+        self.ending.insert(key, running);
     }
 
     /// Removes what was received, once it is not written any more.
@@ -669,7 +679,7 @@ impl Task {
         let ending = self.ending.remove(&record.key);
         tokio::spawn(async move {
             if let Some(ending) = ending {
-                let _ = ending.await;
+                let _ = ending.task.await;
             }
             blocking(move || {
                 if let Err(error) = Part::discard(&record.path, &record.key.offer) {

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use recado_engine::files::OfferEvent;
 use recado_engine::{
     Client, ClientConfig, Command, ENTRIES_AHEAD, Event, MailState, Output, State,
 };
@@ -55,6 +56,8 @@ pub(super) struct Task {
     told_away: bool,
     told_full: bool,
     files: Option<Files>,
+    /// What is told of files before the session is ready for the first time; nothing once it was.
+    held: Option<Vec<OfferEvent>>,
     /// What was said about files: its fate is nobody else's business.
     notes: BTreeSet<MessageId>,
 }
@@ -124,6 +127,7 @@ impl Task {
             told_away: false,
             told_full: false,
             files,
+            held: Some(Vec::new()),
             notes: BTreeSet::new(),
             keeper,
         };
@@ -411,6 +415,9 @@ impl Task {
                 self.told_away = false;
                 self.pending.push_back(Update::Event(event));
                 self.replay();
+                for event in self.held.take().unwrap_or_default() {
+                    self.pending.push_back(Update::Event(Event::File(event)));
+                }
                 return;
             }
             Event::Global {
@@ -477,9 +484,10 @@ impl Task {
                     line.send(ClientFrame::RelayRequest(request));
                 }
             }
-            Some(FilesOutput::Event(event)) => {
-                self.pending.push_back(Update::Event(Event::File(event)));
-            }
+            Some(FilesOutput::Event(event)) => match &mut self.held {
+                Some(held) => held.push(event),
+                None => self.pending.push_back(Update::Event(Event::File(event))),
+            },
             Some(FilesOutput::Taken(receipt)) => {
                 let now = self.started.elapsed();
                 // One of an earlier connection is taken like any other.

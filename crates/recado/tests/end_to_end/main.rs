@@ -13,6 +13,7 @@ mod curl;
 mod doctor;
 mod endings;
 mod events;
+mod files;
 mod hostile_peers;
 mod hostile_text;
 mod lossy;
