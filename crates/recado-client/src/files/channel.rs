@@ -1,7 +1,7 @@
 //! The connection that carries files: TLS over TCP, and frames in it.
 //!
 //! rustls is used without its buffers: what is read from the socket is opened where it lies, and what is sealed goes
-//! straight into the socket, a quarter of a MiB at a time. That is what makes it nearly as fast as sealing alone.
+//! straight into the socket, an eighth of a MiB at a time. That is what makes it nearly as fast as sealing alone.
 
 use std::collections::VecDeque;
 use std::io;
@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::tls::{PeerTls, identity_key};
 
 /// Bytes of contents that go through buffers at once: few enough for a processor's cache, enough for few system calls.
-pub(super) const PIECE: usize = 256 * 1024;
+pub(super) const PIECE: usize = 128 * 1024;
 
 /// Bytes read from the socket at once, and the most that TLS makes of a piece: a record's header, tag and type for each
 /// 16 KiB.
@@ -84,9 +84,7 @@ pub(crate) struct Channel {
     sealed: Vec<u8>,
     start: usize,
     filled: usize,
-    /// What is to be written into the socket, from `written` on.
-    outgoing: Vec<u8>,
-    written: usize,
+    outgoing: Outgoing,
     splitter: Splitter,
     peer: RemoteKey,
     heard: Instant,
@@ -154,8 +152,7 @@ impl Channel {
             sealed: vec![0; BUFFER],
             start: 0,
             filled: 0,
-            outgoing: Vec::new(),
-            written: 0,
+            outgoing: Outgoing::default(),
             splitter: Splitter::default(),
             peer: RemoteKey::from_bytes([0; 32]),
             heard: now,
@@ -191,7 +188,7 @@ impl Channel {
 
     /// Whether everything that was queued has been written.
     pub(crate) fn is_flushed(&self) -> bool {
-        self.written >= self.outgoing.len()
+        self.outgoing.is_empty()
     }
 
     /// The next of what has come.
@@ -229,19 +226,13 @@ impl Channel {
 
     /// Seals bytes, and queues them.
     pub(crate) fn queue_contents(&mut self, bytes: &[u8]) -> Result<(), ChannelError> {
-        if self.is_flushed() {
-            self.outgoing.clear();
-            self.written = 0;
-        }
         // What has come meanwhile is opened first: only then TLS takes what is to be sent.
         if self.open()? != Phase::Open {
             return Err(io::Error::from(io::ErrorKind::NotConnected).into());
         }
-        let mut length = self.outgoing.len();
         let mut room = bytes.len() + bytes.len() / 256 + 256;
         loop {
-            self.outgoing.resize(length + room, 0);
-            let into = self.outgoing.get_mut(length..).unwrap_or_default();
+            let into = self.outgoing.room(room);
             let sealed = with_tls!(&mut self.tls, connection => {
                 // There is nothing to open, so that it is ready to write.
                 let UnbufferedStatus { state, .. } = connection.process_tls_records(&mut []);
@@ -252,7 +243,7 @@ impl Channel {
             });
             match sealed {
                 Ok(sealed) => {
-                    length += sealed;
+                    self.outgoing.add(sealed);
                     break;
                 }
                 Err(EncryptError::InsufficientSize(InsufficientSizeError { required_size })) => {
@@ -263,7 +254,6 @@ impl Channel {
                 }
             }
         }
-        self.outgoing.truncate(length);
         self.said = Instant::now();
         Ok(())
     }
@@ -370,9 +360,7 @@ impl Channel {
         if self.open()? != Phase::Open {
             return Ok(());
         }
-        let length = self.outgoing.len();
-        self.outgoing.resize(length + 256, 0);
-        let into = self.outgoing.get_mut(length..).unwrap_or_default();
+        let into = self.outgoing.room(256);
         let sealed = with_tls!(&mut self.tls, connection => {
             let UnbufferedStatus { state, .. } = connection.process_tls_records(&mut []);
             match state? {
@@ -382,15 +370,14 @@ impl Channel {
                 _ => 0,
             }
         });
-        self.outgoing.truncate(length + sealed);
+        self.outgoing.add(sealed);
         Ok(())
     }
 
     fn write(&mut self) -> Result<(), ChannelError> {
-        let rest = self.outgoing.get(self.written..).unwrap_or_default();
-        match self.tcp.try_write(rest) {
+        match self.tcp.try_write(self.outgoing.rest()) {
             Ok(written) => {
-                self.written += written;
+                self.outgoing.remove(written);
                 Ok(())
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
@@ -445,15 +432,12 @@ impl Channel {
                         }
                     }
                     ConnectionState::EncodeTlsData(mut data) => {
-                        let length = outgoing.len();
                         match data.encode(&mut []) {
                             Err(EncodeError::InsufficientSize(InsufficientSizeError {
                                 required_size,
                             })) => {
-                                outgoing.resize(length + required_size, 0);
-                                let into = outgoing.get_mut(length..).unwrap_or_default();
-                                data.encode(into)
-                                    .map_err(|_| ChannelError::Protocol("TLS"))?;
+                                let encoded = data.encode(outgoing.room(required_size));
+                                outgoing.add(encoded.map_err(|_| ChannelError::Protocol("TLS"))?);
                             }
                             Ok(_) | Err(EncodeError::AlreadyEncoded) => {}
                         }
@@ -477,6 +461,47 @@ impl Channel {
         self.filled -= self.start;
         self.start = 0;
         Ok(phase)
+    }
+}
+
+/// What is to be written into the socket. The buffer is never cleared: that would cost as much as filling it.
+#[derive(Default)]
+struct Outgoing {
+    buffer: Vec<u8>,
+    written: usize,
+    filled: usize,
+}
+
+impl Outgoing {
+    fn is_empty(&self) -> bool {
+        self.written >= self.filled
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.buffer
+            .get(self.written..self.filled)
+            .unwrap_or_default()
+    }
+
+    /// Room for so many bytes behind what is there.
+    fn room(&mut self, bytes: usize) -> &mut [u8] {
+        if self.is_empty() {
+            (self.written, self.filled) = (0, 0);
+        }
+        let end = self.filled + bytes;
+        if self.buffer.len() < end {
+            self.buffer.resize(end, 0);
+        }
+        self.buffer.get_mut(self.filled..end).unwrap_or_default()
+    }
+
+    /// So many bytes of that room were used.
+    fn add(&mut self, bytes: usize) {
+        self.filled += bytes;
+    }
+
+    fn remove(&mut self, bytes: usize) {
+        self.written += bytes;
     }
 }
 

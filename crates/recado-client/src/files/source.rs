@@ -325,8 +325,8 @@ impl Source {
         self.open = None;
     }
 
-    /// Reads the next group's next piece into `buffer`, behind what is there. Bytes are counted and hashed on the way.
-    /// With the end of a group comes its chaining value.
+    /// Reads the next group's next piece into `buffer`, in the place of what is there: one that has been used before is
+    /// not cleared for it. Bytes are counted and hashed on the way. With the end of a group comes its chaining value.
     pub(crate) fn read(
         &mut self,
         buffer: &mut Vec<u8>,
@@ -343,11 +343,10 @@ impl Source {
             return Ok((Next::Hole, end));
         }
         let count = usize::try_from(room).unwrap_or(PIECE).min(PIECE);
-        let from = buffer.len();
-        buffer.resize(from + count, 0);
-        let mut filled = from;
+        buffer.resize(count, 0);
+        let mut filled = 0;
         while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            let position = self.tree.position() + (filled - from) as u64;
+            let position = self.tree.position() + filled as u64;
             let read = Self::read_at(
                 &self.path,
                 &self.folder,
@@ -358,10 +357,7 @@ impl Source {
             )?;
             filled += read;
         }
-        let end = self
-            .tree
-            .update(buffer.get(from..).unwrap_or_default())
-            .map(|end| end.value);
+        let end = self.tree.update(buffer).map(|end| end.value);
         let group = is_begin.then_some(room);
         Ok((Next::Contents { group }, end))
     }
@@ -529,11 +525,11 @@ mod tests {
 
     /// Everything that is read, and how often it was a hole.
     fn read_all(source: &mut Source) -> Result<(Vec<u8>, usize), SourceError> {
-        let (mut all, mut holes) = (Vec::new(), 0);
+        let (mut all, mut buffer, mut holes) = (Vec::new(), Vec::new(), 0);
         loop {
             let before = source.tree().position();
-            match source.read(&mut all)?.0 {
-                Next::Contents { .. } => {}
+            match source.read(&mut buffer)?.0 {
+                Next::Contents { .. } => all.extend_from_slice(&buffer),
                 Next::Hole => {
                     holes += 1;
                     let length = source.tree().position() - before;

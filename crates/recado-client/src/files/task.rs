@@ -215,6 +215,8 @@ pub(crate) async fn run(setup: Setup) {
             _ = look.tick() => outcome = task.look().await,
         }
     }
+    // Whoever waits for something to be written down waits no longer: the next process finds it in its place.
+    drop(told);
     for (_, running) in std::mem::take(&mut task.running) {
         running.stop.send_replace(true);
         let _ = running.task.await;

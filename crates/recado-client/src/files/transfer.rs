@@ -166,7 +166,6 @@ impl Sending {
                 source.go_to(from as u64);
                 let mut read = Ok(());
                 while known(&source) < groups && read.is_ok() {
-                    buffer.clear();
                     read = source.read(&mut buffer).map(drop);
                 }
                 (source, read)
@@ -194,7 +193,6 @@ fn read(
 ) {
     loop {
         let mut bytes: Vec<u8> = spares.try_recv().unwrap_or_default();
-        bytes.clear();
         let piece = match source.read(&mut bytes) {
             Ok((Next::Contents { group }, check)) => Piece::Contents {
                 // A group has no more than a frame may have.
