@@ -26,22 +26,24 @@ pub fn request(bytes: &[u8]) {
         0 => post("/v1/calc", "application/json"),
         1 => post("/v1/calc", "application/x-www-form-urlencoded"),
         2 => post("/v1/calc/batch", "application/json"),
-        3 => [
-            b"GET /v1/calc/add?",
-            bytes,
-            b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
-        ]
-        .concat(),
+        3 => {
+            // What would end the target, or the line, is another request: see the raw ones.
+            let visible = |byte: &u8| if *byte > b' ' { *byte } else { b'+' };
+            let query: Vec<_> = bytes.iter().map(visible).collect();
+            let end = b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+            [b"GET /v1/calc/add?", query.as_slice(), end].concat()
+        }
         _ => bytes.to_vec(),
     };
-    let answer = answer(&stream);
+    let answer = answer(&stream, is_raw);
     let Some(head_length) = answer.windows(4).position(|it| it == b"\r\n\r\n") else {
         assert!(is_raw, "a request without an answer");
         return;
     };
     let (head, body) = answer.split_at(head_length);
     let head = std::str::from_utf8(head).expect("an answer's head is text");
-    let status = head.strip_prefix("HTTP/1.1 ").and_then(|it| it.get(..3));
+    let version = head.starts_with("HTTP/1.1 ") || head.starts_with("HTTP/1.0 ");
+    let status = head.get(9..12).filter(|_| version);
     let status: u16 = status.and_then(|it| it.parse().ok()).expect("a status");
     assert!(status < 500, "{head}");
     let is_json = head.contains("application/json") || head.contains("application/problem+json");
@@ -51,8 +53,8 @@ pub fn request(bytes: &[u8]) {
     }
 }
 
-/// All that the service answers to a stream that ends.
-fn answer(stream: &[u8]) -> Vec<u8> {
+/// All that the service answers to a stream. Where that has its own end, or may have none, the client ends it.
+fn answer(stream: &[u8], ends: bool) -> Vec<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
@@ -70,10 +72,28 @@ fn answer(stream: &[u8]) -> Vec<u8> {
         let talk = async {
             // The service may close before it has read everything.
             let _ = client.write_all(stream).await;
-            let _ = client.shutdown().await;
-            let _ = client.read_to_end(&mut answer).await;
+            if ends {
+                let _ = client.shutdown().await;
+            }
+            // The service waits a while for the client to close first, so as not to cut off its own last word.
+            while !is_whole(&answer) && matches!(client.read_buf(&mut answer).await, Ok(1..)) {}
+            drop(client);
         };
         tokio::join!(service.serve(server, transport, is_shutting_down), talk);
         answer
     })
+}
+
+/// Whether all of an answer is there.
+fn is_whole(answer: &[u8]) -> bool {
+    let Some(head_length) = answer.windows(4).position(|it| it == b"\r\n\r\n") else {
+        return false;
+    };
+    let (head, body) = answer.split_at(head_length);
+    let head = String::from_utf8_lossy(head).to_lowercase();
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "));
+    let length: usize = length.and_then(|it| it.parse().ok()).unwrap_or_default();
+    body.len() - 4 >= length
 }

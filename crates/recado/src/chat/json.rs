@@ -457,6 +457,13 @@ impl Face for JsonFace<'_> {
     }
 
     fn state(&mut self, own: &Own) -> io::Result<()> {
+        if own.state == State::Delivered && !own.was_stored {
+            // A program may wait for either.
+            self.state(&Own {
+                state: State::Stored,
+                ..own.clone()
+            })?;
+        }
         let (state, code) = match own.state {
             State::Queued => ("queued", None),
             State::Stored => ("stored", None),

@@ -98,6 +98,7 @@ pub(super) enum Action {
 }
 
 /// What became of a message of one's own.
+#[derive(Clone)]
 pub(super) struct Own {
     pub(super) id: MessageId,
     /// To whom, as typed; `None` is everyone.
@@ -106,6 +107,9 @@ pub(super) struct Own {
     pub(super) is_here: bool,
     pub(super) reference: Option<String>,
     pub(super) state: State,
+    /// Whether this process was told before that it is stored, or cannot know. What is delivered is stored, also where
+    /// only that is told.
+    pub(super) was_stored: bool,
 }
 
 /// How a chat begins.
@@ -307,6 +311,7 @@ impl<F: Face> Talk<'_, F> {
         reference: Option<String>,
         state: State,
     ) -> io::Result<()> {
+        let was_stored = self.said.get(&id).is_none_or(|said| said.is_stored);
         let to = match self.said.get_mut(&id) {
             Some(said) => {
                 said.is_stored |= state != State::Queued;
@@ -331,6 +336,7 @@ impl<F: Face> Talk<'_, F> {
             to,
             reference,
             state,
+            was_stored,
         })
     }
 
