@@ -169,6 +169,7 @@ impl<'a> JsonFace<'a> {
                 path: members.string("path")?.into(),
                 reference: kept,
             }])),
+            "offers" => Ok(Action::Files(vec![FileCommand::List])),
             "accept" => Ok(Action::Files(vec![FileCommand::Accept {
                 which: members.offer()?,
                 reference: kept,

@@ -14,6 +14,7 @@ mod doctor;
 mod endings;
 mod events;
 mod files;
+mod files_disturbed;
 mod hostile_peers;
 mod hostile_text;
 mod lossy;
