@@ -181,6 +181,13 @@ impl Channel {
         Ok(channel)
     }
 
+    /// Makes it this task's: its socket's news come to the runtime that this is called in.
+    pub(crate) fn adopt(&mut self) -> Result<(), ChannelError> {
+        let socket: std::net::TcpStream = SockRef::from(&self.tcp).try_clone()?.into();
+        self.tcp = TcpStream::from_std(socket)?;
+        Ok(())
+    }
+
     /// Who is at the other end.
     pub(crate) fn peer(&self) -> RemoteKey {
         self.peer

@@ -26,7 +26,7 @@ use super::meet::{Desk, Listener, Meeting, RelayAnswer, answer, interfaces, turn
 use super::part::{Finished, Part, PartError, check_room};
 use super::source::{Scan, SourceError};
 use super::tls::PeerTls;
-use super::transfer::{Receiving, Sending, Target, TransferError, Watch};
+use super::transfer::{Receiving, Sending, Target, TransferError, Watch, beside};
 use crate::history::{Database, HistoryError, OfferWrite};
 use crate::session::new_message_id;
 
@@ -731,6 +731,72 @@ struct Driver {
     slots: Slots,
 }
 
+/// One offer over one connection.
+struct Transfer {
+    key: OfferKey,
+    stopped: watch::Receiver<bool>,
+    news: mpsc::UnboundedSender<News>,
+    database: Arc<Mutex<Database>>,
+}
+
+impl Transfer {
+    async fn run(
+        mut self,
+        mut side: Side,
+        mut channel: Channel,
+    ) -> (Side, Option<Result<(), TransferError>>) {
+        let mut stopped = self.stopped.clone();
+        let ended = tokio::select! {
+            ended = self.pass(&mut side, &mut channel) => Some(ended),
+            () = until_stopped(&mut stopped) => None,
+        };
+        let code = match &ended {
+            // The other side learns why by a note; here it is that this connection ends.
+            None => Some(AbortCode::Cancelled),
+            Some(Ok(())) => None,
+            Some(Err(error)) => Some(error.code()),
+        };
+        channel.close(code).await;
+        (side, ended)
+    }
+
+    async fn pass(&mut self, side: &mut Side, channel: &mut Channel) -> Result<(), TransferError> {
+        channel.adopt()?;
+        let key = self.key;
+        let mut reporter = Reporter::new(key, self.news.clone(), self.database.clone());
+        match side {
+            Side::Sending(sending) => {
+                let hash = sending.run(channel, &mut reporter).await?;
+                let _ = self.news.send(News::Received(key, None, hash, None));
+            }
+            Side::Receiving(receiving) => {
+                let (database, stopped) = (self.database.clone(), self.stopped.clone());
+                let choose = move |path: &Path, hash: &[u8; 32]| {
+                    // One that was ended at the last moment does not become a file.
+                    if *stopped.borrow() {
+                        return Err(PartError::NotAsOffered);
+                    }
+                    let mut database = database.lock().unwrap_or_else(PoisonError::into_inner);
+                    database
+                        .choose_place(key, path, hash)
+                        .map_err(|error| PartError::NotWritable {
+                            folder: path.to_owned(),
+                            source: std::io::Error::other(error),
+                        })
+                };
+                receiving.run(channel, choose, &mut reporter).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Resolves when it is to end.
+async fn until_stopped(stopped: &mut watch::Receiver<bool>) {
+    // An error means that nobody wants anything any more, which is as good a reason.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
 /// Either side of a transfer.
 enum Side {
     Sending(Box<Sending>),
@@ -752,73 +818,78 @@ impl Driver {
             let mut stopped = self.stopped.clone();
             let met = tokio::select! {
                 met = self.meeting.meet() => met,
-                _ = stopped.wait_for(|stopped| *stopped) => return,
+                () = until_stopped(&mut stopped) => return,
             };
             let (mut channel, route) = met;
-            let ended = tokio::select! {
-                ended = self.transfer(&mut side, &mut channel, route) => Some(ended),
-                _ = stopped.wait_for(|stopped| *stopped) => None,
+            let slots = match side {
+                Side::Sending(_) => &self.slots.sending,
+                Side::Receiving(_) => &self.slots.receiving,
             };
-            if let Side::Receiving(receiving) = &mut side {
-                receiving.settle().await;
-            }
+            let slot = tokio::select! {
+                slot = beside(&mut channel, slots.clone().acquire_owned()) => slot,
+                () = until_stopped(&mut stopped) => {
+                    return channel.close(Some(AbortCode::Cancelled)).await;
+                }
+            };
+            let ended = match slot {
+                Err(error) => Some(Err(error)),
+                Ok(slot) => {
+                    self.tell(News::Running(key, route));
+                    let (back, ended) = match self.transfer(side, channel).await {
+                        Some(ended) => ended,
+                        // A thread that cannot be had, or a panic, which has been told by itself.
+                        None => return self.tell(News::Paused(key, Pause::Connection)),
+                    };
+                    drop(slot);
+                    side = back;
+                    ended
+                }
+            };
             let error = match ended {
-                // The other side learns why by a note; here it is that this connection ends.
-                None => return channel.close(Some(AbortCode::Cancelled)).await,
-                Some(Ok(())) => return channel.close(None).await,
+                None | Some(Ok(())) => return,
                 Some(Err(error)) => error,
             };
             tracing::debug!(offer = %key.offer, %error, "a transfer ended");
-            let code = error.code();
-            channel.close(Some(code)).await;
             match what_then(&error) {
                 Then::Fail(failure) => return self.tell(News::Failed(key, failure)),
                 Then::Wait(pause) => {
                     self.tell(News::Paused(key, pause));
                     tokio::select! {
                         () = self.wait(pause) => {}
-                        _ = stopped.wait_for(|stopped| *stopped) => return,
+                        () = until_stopped(&mut stopped) => return,
                     }
                 }
             }
         }
     }
 
+    /// Runs a transfer on a thread of its own, and closes its connection. Gives the side back, and how it ended; nothing
+    /// where it was stopped.
     async fn transfer(
         &self,
-        side: &mut Side,
-        channel: &mut Channel,
-        route: Route,
-    ) -> Result<(), TransferError> {
-        let key = self.record.key;
-        let slots = match side {
-            Side::Sending(_) => &self.slots.sending,
-            Side::Receiving(_) => &self.slots.receiving,
+        side: Side,
+        channel: Channel,
+    ) -> Option<(Side, Option<Result<(), TransferError>>)> {
+        let work = Transfer {
+            key: self.record.key,
+            stopped: self.stopped.clone(),
+            news: self.news.clone(),
+            database: self.database.clone(),
         };
-        let slot = super::transfer::beside(channel, slots.acquire());
-        let _slot = slot.await?.map_err(|_| TransferError::Thread)?;
-        self.tell(News::Running(key, route));
-        let mut reporter = Reporter::new(key, self.news.clone(), self.database.clone());
-        match side {
-            Side::Sending(sending) => {
-                let hash = sending.run(channel, &mut reporter).await?;
-                self.tell(News::Received(key, None, hash, None));
-            }
-            Side::Receiving(receiving) => {
-                let database = self.database.clone();
-                let choose = move |path: &Path, hash: &[u8; 32]| {
-                    let mut database = database.lock().unwrap_or_else(PoisonError::into_inner);
-                    database
-                        .choose_place(key, path, hash)
-                        .map_err(|error| PartError::NotWritable {
-                            folder: path.to_owned(),
-                            source: std::io::Error::other(error),
-                        })
-                };
-                receiving.run(channel, choose, &mut reporter).await?;
-            }
-        }
-        Ok(())
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .ok()?;
+        let (done, ended) = tokio::sync::oneshot::channel();
+        std::thread::Builder::new()
+            .name("file".to_owned())
+            .spawn(move || {
+                let ended = runtime.block_on(work.run(side, channel));
+                runtime.shutdown_background();
+                let _ = done.send(ended);
+            })
+            .ok()?;
+        ended.await.ok()
     }
 
     async fn wait(&self, pause: Pause) {

@@ -1,5 +1,8 @@
-//! One offer over one connection: what its sender and its receiver do. The disk has a thread of its own on both sides,
-//! so that reading, hashing and writing go on beside sealing and the network.
+//! One offer over one connection: what its sender and its receiver do.
+//!
+//! Each transfer has a thread of its own, which reads and writes the disk too: a piece is hashed and sealed, or opened,
+//! hashed and written, while it is in a processor's cache, and the kernel's buffers keep the network busy meanwhile.
+//! What may take the disk long, as reading again what is there already, goes on beside the connection.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,15 +10,11 @@ use std::path::{Path, PathBuf};
 use recado_engine::files::{ChainingValue, GroupEnd, matching_groups};
 use recado_proto::file::{AbortCode, ListEntry, Offered, StreamFrame, group_size, list_parts};
 use recado_proto::id::OfferId;
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::channel::{Channel, ChannelError, Incoming, PIECE};
+use super::channel::{Channel, ChannelError, Incoming};
 use super::part::{Finished, Part, PartError};
 use super::source::{Next, Source, SourceError};
-
-/// Pieces that may wait between a disk and a connection.
-const AHEAD: usize = 4;
 
 /// Chaining values in one frame.
 const VALUES_PER_FRAME: usize = 2048;
@@ -36,7 +35,7 @@ pub(crate) enum TransferError {
     #[error(transparent)]
     Part(#[from] PartError),
     /// A thread is gone, which has told why.
-    #[error("the disk's thread has ended")]
+    #[error("a thread has ended")]
     Thread,
 }
 
@@ -67,20 +66,6 @@ pub(crate) trait Watch {
 }
 
 // The sender.
-
-/// The next of the contents, on its way from the disk.
-enum Piece {
-    Contents {
-        /// Bytes of the group that begins here.
-        group: Option<u32>,
-        bytes: Vec<u8>,
-        /// Of the group that ends here.
-        check: Option<ChainingValue>,
-    },
-    Hole(Option<ChainingValue>),
-    End([u8; 32]),
-    Failed(SourceError),
-}
 
 /// What is sent. It is kept from one connection to the next: what is known of its contents need not be read again.
 pub(crate) struct Sending {
@@ -117,19 +102,9 @@ impl Sending {
         channel.queue(&StreamFrame::Start(start))?;
         let size = self.offered.size;
         watch.progress(start.saturating_mul(group_size(size)).min(size));
-        let mut source = self.source.take().ok_or(TransferError::Thread)?;
+        let source = self.source.as_mut().ok_or(TransferError::Thread)?;
         source.go_to(start);
-        let (sender, pieces) = mpsc::channel(AHEAD);
-        let (spare, spares) = std::sync::mpsc::channel();
-        let reading = spawn("read", move || {
-            read(&mut source, &sender, &spares);
-            source
-        })?;
-        let sent = send(channel, pieces, &spare, watch).await;
-        // The thread has nobody to give pieces to any more.
-        drop(spare);
-        self.source = join(reading).await;
-        sent
+        send(channel, source, watch).await
     }
 
     /// The chaining values that the receiver says it has.
@@ -162,7 +137,7 @@ impl Sending {
         if known(&source) < theirs.len() {
             let groups = theirs.len();
             let reading = spawn("read", move || {
-                let (mut buffer, from) = (Vec::with_capacity(PIECE), known(&source));
+                let (mut buffer, from) = (Vec::new(), known(&source));
                 source.go_to(from as u64);
                 let mut read = Ok(());
                 while known(&source) < groups && read.is_ok() {
@@ -185,42 +160,12 @@ impl Sending {
     }
 }
 
-/// Reads until the end, or until nobody takes it.
-fn read(
-    source: &mut Source,
-    pieces: &mpsc::Sender<Piece>,
-    spares: &std::sync::mpsc::Receiver<Vec<u8>>,
-) {
-    loop {
-        let mut bytes: Vec<u8> = spares.try_recv().unwrap_or_default();
-        let piece = match source.read(&mut bytes) {
-            Ok((Next::Contents { group }, check)) => Piece::Contents {
-                // A group has no more than a frame may have.
-                group: group.map(|length| u32::try_from(length).unwrap_or(u32::MAX)),
-                bytes,
-                check,
-            },
-            Ok((Next::Hole, check)) => Piece::Hole(check),
-            Ok((Next::End, _)) => match source.tree().hash() {
-                Some(hash) => Piece::End(hash),
-                None => return,
-            },
-            Err(error) => Piece::Failed(error),
-        };
-        let is_last = matches!(piece, Piece::End(_) | Piece::Failed(_));
-        if pieces.blocking_send(piece).is_err() || is_last {
-            return;
-        }
-    }
-}
-
 async fn send(
     channel: &mut Channel,
-    mut pieces: mpsc::Receiver<Piece>,
-    spare: &std::sync::mpsc::Sender<Vec<u8>>,
+    source: &mut Source,
     watch: &mut impl Watch,
 ) -> Result<[u8; 32], TransferError> {
-    let mut ended = None;
+    let (mut ended, mut buffer) = (None, Vec::new());
     loop {
         while let Some(incoming) = channel.next() {
             match incoming {
@@ -238,29 +183,29 @@ async fn send(
         if channel.is_over() {
             return Err(lost().into());
         }
-        let may_take = ended.is_none() && channel.is_flushed();
-        tokio::select! {
-            piece = pieces.recv(), if may_take => match piece.ok_or(TransferError::Thread)? {
-                Piece::Contents { group, bytes, check } => {
+        if ended.is_none() && channel.is_flushed() {
+            match source.read(&mut buffer)? {
+                (Next::Contents { group }, check) => {
                     if let Some(length) = group {
+                        // A group has no more than a frame may have.
+                        let length = u32::try_from(length).unwrap_or(u32::MAX);
                         channel.queue(&StreamFrame::Data(length))?;
                     }
-                    channel.queue_contents(&bytes)?;
-                    let _ = spare.send(bytes);
+                    channel.queue_contents(&buffer)?;
                     queue_check(channel, check)?;
                 }
-                Piece::Hole(check) => {
+                (Next::Hole, check) => {
                     channel.queue(&StreamFrame::Hole)?;
                     queue_check(channel, check)?;
                 }
-                Piece::End(hash) => {
+                (Next::End, _) => {
+                    let hash = source.tree().hash().ok_or(TransferError::Thread)?;
                     channel.queue(&StreamFrame::End(hash))?;
                     ended = Some(hash);
                 }
-                Piece::Failed(error) => return Err(error.into()),
-            },
-            turned = channel.turn(channel.has_room()) => turned?,
+            }
         }
+        channel.turn(channel.has_room()).await?;
     }
 }
 
@@ -287,68 +232,52 @@ pub(crate) struct Receiving {
     target: Target,
     /// `None` before the first connection, and after a disk has failed.
     part: Option<Part>,
-    /// While the disk's thread has it.
-    writing: Option<Thread<Option<Part>>>,
-}
-
-/// What the disk's thread is to do.
-enum Job {
-    GoTo(u64),
-    Contents(Vec<u8>),
-    Hole,
-    Check(ChainingValue),
-    Finish([u8; 32]),
-}
-
-/// What it has done.
-enum Reply {
-    Opened(Vec<ChainingValue>),
-    Verified(u64),
-    Spare(Vec<u8>),
-    Finished(Finished),
-    Failed(PartError),
 }
 
 impl Receiving {
     pub(crate) fn new(target: Target) -> Self {
-        Self {
-            target,
-            part: None,
-            writing: None,
-        }
+        Self { target, part: None }
     }
 
     /// Receives all of it, from where the part ends. `choose` is told its place before that is taken.
     pub(crate) async fn run(
         &mut self,
         channel: &mut Channel,
-        choose: impl FnMut(&Path, &[u8; 32]) -> Result<(), PartError> + Send + 'static,
+        mut choose: impl FnMut(&Path, &[u8; 32]) -> Result<(), PartError> + Send + 'static,
         watch: &mut impl Watch,
     ) -> Result<Finished, TransferError> {
         let entries = self.list(channel).await?;
-        let (jobs, queue) = mpsc::channel(AHEAD);
-        let (tell, mut replies) = mpsc::unbounded_channel();
-        let (target, part) = (self.target.clone(), self.part.take());
-        self.writing = Some(spawn("write", move || {
-            let written = write(&target, part, entries, queue, &tell, choose);
-            written.unwrap_or_else(|error| {
-                let _ = tell.send(Reply::Failed(error));
-                None
-            })
-        })?);
-        let size = self.target.offered.size;
-        let received = take(size, channel, &jobs, &mut replies, watch).await;
-        drop(jobs);
-        // It writes what it has, so that the next connection finds it.
-        self.settle().await;
-        received
-    }
-
-    /// Waits until the disk's thread has ended, after [`run`](Self::run) or when that was dropped.
-    pub(crate) async fn settle(&mut self) {
-        if let Some(writing) = self.writing.take() {
-            self.part = join(writing).await.flatten();
+        let mut part = match self.part.take() {
+            Some(part) => part,
+            None => {
+                let target = self.target.clone();
+                let opening = spawn("read", move || {
+                    Part::open(&target.folder, &target.offer, &target.offered, entries)
+                })?;
+                let opened = beside(channel, join(opening)).await?;
+                opened.ok_or(TransferError::Thread)??
+            }
+        };
+        let hash = match take(channel, &mut part, watch).await {
+            Ok(hash) => hash,
+            // After a failure of the disk it is not known what is there: it is read again.
+            Err(error @ TransferError::Part(_)) => return Err(error),
+            Err(error) => {
+                self.part = Some(part);
+                return Err(error);
+            }
+        };
+        let finishing = spawn("sync", move || {
+            part.finish(&hash, |path| choose(path, &hash))
+        })?;
+        let finished = beside(channel, join(finishing)).await?;
+        let finished = finished.ok_or(TransferError::Thread)??;
+        watch.received(&finished).await;
+        // Whether this arrives or not, it is received.
+        if channel.queue(&StreamFrame::Received(hash)).is_ok() {
+            let _ = channel.flush().await;
         }
+        Ok(finished)
     }
 
     /// The list of a folder, which must be the one that was offered.
@@ -384,152 +313,70 @@ impl Receiving {
     }
 }
 
-/// Takes contents until all are there.
+/// Takes contents until all are there; gives the hash that the sender has of them.
 async fn take(
-    size: u64,
     channel: &mut Channel,
-    jobs: &mpsc::Sender<Job>,
-    replies: &mut mpsc::UnboundedReceiver<Reply>,
+    part: &mut Part,
     watch: &mut impl Watch,
-) -> Result<Finished, TransferError> {
-    let values = match beside(channel, replies.recv()).await? {
-        Some(Reply::Opened(values)) => values,
-        Some(Reply::Failed(error)) => return Err(error.into()),
-        _ => return Err(TransferError::Thread),
-    };
-    for values in values.chunks(VALUES_PER_FRAME) {
+) -> Result<[u8; 32], TransferError> {
+    let have = part.tree().values().len() as u64;
+    for values in part.tree().values().chunks(VALUES_PER_FRAME) {
         channel.queue(&StreamFrame::Have(values.to_vec()))?;
         channel.flush().await?;
     }
     channel.queue(&StreamFrame::Go)?;
     channel.flush().await?;
-    let start = match channel.frame().await? {
-        StreamFrame::Start(start) if start <= values.len() as u64 => start,
+    match channel.frame().await? {
+        StreamFrame::Start(start) if start <= have => part.go_to(start)?,
         _ => return Err(ChannelError::Protocol("a frame out of turn").into()),
-    };
-    hand(jobs, Job::GoTo(start)).await?;
-    watch.progress(start.saturating_mul(group_size(size)).min(size));
-    let (mut told_at, mut verified, mut told) = (Instant::now(), 0, 0);
-    let mut next = None;
+    }
+    let size = part.tree().size();
+    let (mut verified, mut told, mut told_at) = (part.tree().verified(), 0, Instant::now());
+    watch.progress(verified);
+    // Of the group that is complete and not compared.
+    let mut complete: Option<GroupEnd> = None;
     loop {
-        while let Some(reply) = next.take().or_else(|| replies.try_recv().ok()) {
-            match reply {
-                Reply::Verified(position) => verified = position,
-                Reply::Spare(buffer) => channel.recycle(buffer),
-                Reply::Failed(error) => return Err(error.into()),
-                Reply::Opened(_) | Reply::Finished(_) => return Err(TransferError::Thread),
+        while let Some(incoming) = channel.next() {
+            match incoming {
+                Incoming::Frame(StreamFrame::Data(_) | StreamFrame::Pulse) => {}
+                Incoming::Frame(StreamFrame::Abort(code)) => {
+                    return Err(ChannelError::Aborted(code).into());
+                }
+                Incoming::Frame(StreamFrame::Check(value)) => {
+                    let end = complete.take().filter(|end| end.value == value);
+                    verified = end.ok_or(PartError::NotAsOffered)?.position;
+                }
+                _ if complete.is_some() => return Err(PartError::NotAsOffered.into()),
+                Incoming::Contents(bytes) => {
+                    complete = part.write(&bytes)?;
+                    channel.recycle(bytes);
+                }
+                Incoming::Frame(StreamFrame::Hole) => {
+                    // Only whole groups are skipped.
+                    if part.tree().position() != part.tree().verified() {
+                        return Err(PartError::NotAsOffered.into());
+                    }
+                    complete = part.skip()?;
+                }
+                Incoming::Frame(StreamFrame::End(hash)) => {
+                    watch.progress(verified);
+                    return Ok(hash);
+                }
+                Incoming::Frame(_) => {
+                    return Err(ChannelError::Protocol("a frame out of turn").into());
+                }
             }
+        }
+        if channel.is_over() {
+            return Err(lost().into());
         }
         if verified != told && (told_at.elapsed() >= VERIFIED_INTERVAL || verified == size) {
             (told_at, told) = (Instant::now(), verified);
             watch.progress(verified);
             channel.queue(&StreamFrame::Verified(verified))?;
         }
-        let job = match channel.next() {
-            Some(Incoming::Contents(bytes)) => Job::Contents(bytes),
-            Some(Incoming::Frame(StreamFrame::Data(_) | StreamFrame::Pulse)) => continue,
-            Some(Incoming::Frame(StreamFrame::Hole)) => Job::Hole,
-            Some(Incoming::Frame(StreamFrame::Check(value))) => Job::Check(value),
-            Some(Incoming::Frame(StreamFrame::End(hash))) => {
-                hand(jobs, Job::Finish(hash)).await?;
-                return finish(channel, replies, watch).await;
-            }
-            Some(Incoming::Frame(StreamFrame::Abort(code))) => {
-                return Err(ChannelError::Aborted(code).into());
-            }
-            Some(Incoming::Frame(_)) => {
-                return Err(ChannelError::Protocol("a frame out of turn").into());
-            }
-            None if channel.is_over() => return Err(lost().into()),
-            None => {
-                tokio::select! {
-                    reply = replies.recv() => next = Some(reply.ok_or(TransferError::Thread)?),
-                    turned = channel.turn(true) => turned?,
-                }
-                continue;
-            }
-        };
-        // While the disk is slow, nothing is read; what is said of the other side's end is read after.
-        hand(jobs, job).await?;
+        channel.turn(true).await?;
     }
-}
-
-/// Waits until all is verified, synced and in its place, and says so.
-async fn finish(
-    channel: &mut Channel,
-    replies: &mut mpsc::UnboundedReceiver<Reply>,
-    watch: &mut impl Watch,
-) -> Result<Finished, TransferError> {
-    loop {
-        match beside(channel, replies.recv()).await? {
-            Some(Reply::Finished(finished)) => {
-                watch.received(&finished).await;
-                // Whether this arrives or not, it is received.
-                if channel.queue(&StreamFrame::Received(finished.hash)).is_ok() {
-                    let _ = channel.flush().await;
-                }
-                return Ok(finished);
-            }
-            Some(Reply::Verified(position)) => watch.progress(position),
-            Some(Reply::Failed(error)) => return Err(error.into()),
-            Some(Reply::Spare(_)) => {}
-            Some(Reply::Opened(_)) | None => return Err(TransferError::Thread),
-        }
-    }
-}
-
-async fn hand(jobs: &mpsc::Sender<Job>, job: Job) -> Result<(), TransferError> {
-    // A thread that has failed says so by its last reply; jobs are not taken any more.
-    match jobs.send(job).await {
-        Ok(()) => Ok(()),
-        Err(_) => Ok(tokio::task::yield_now().await),
-    }
-}
-
-/// Does jobs until there are no more; gives the part back.
-fn write(
-    target: &Target,
-    part: Option<Part>,
-    entries: Vec<ListEntry>,
-    mut jobs: mpsc::Receiver<Job>,
-    tell: &mpsc::UnboundedSender<Reply>,
-    mut choose: impl FnMut(&Path, &[u8; 32]) -> Result<(), PartError>,
-) -> Result<Option<Part>, PartError> {
-    let mut part = match part {
-        Some(part) => part,
-        None => Part::open(&target.folder, &target.offer, &target.offered, entries)?,
-    };
-    let _ = tell.send(Reply::Opened(part.tree().values().to_vec()));
-    // Of the group that is complete and not compared.
-    let mut complete: Option<GroupEnd> = None;
-    while let Some(job) = jobs.blocking_recv() {
-        match job {
-            Job::GoTo(group) => part.go_to(group)?,
-            Job::Contents(_) | Job::Hole | Job::Finish(_) if complete.is_some() => {
-                return Err(PartError::NotAsOffered);
-            }
-            Job::Contents(bytes) => {
-                complete = part.write(&bytes)?;
-                let _ = tell.send(Reply::Spare(bytes));
-            }
-            // Only whole groups are skipped.
-            Job::Hole if part.tree().position() != part.tree().verified() => {
-                return Err(PartError::NotAsOffered);
-            }
-            Job::Hole => complete = part.skip()?,
-            Job::Check(value) => {
-                let end = complete.take().filter(|end| end.value == value);
-                let end = end.ok_or(PartError::NotAsOffered)?;
-                let _ = tell.send(Reply::Verified(end.position));
-            }
-            Job::Finish(hash) => {
-                let finished = part.finish(&hash, |path| choose(path, &hash))?;
-                let _ = tell.send(Reply::Finished(finished));
-                return Ok(None);
-            }
-        }
-    }
-    Ok(Some(part))
 }
 
 // Both.
