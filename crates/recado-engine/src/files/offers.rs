@@ -834,6 +834,8 @@ impl Offers {
         offer.addresses = limited(addresses);
         let record = offer.record.clone();
         self.outputs.push_back(OfferOutput::Save(record));
+        // Whoever accepts it has it, also where that comes to be known later.
+        self.tell_state(key, OfferState::Offered);
         self.tell_state(key, OfferState::Accepted);
         self.meet(key);
     }
