@@ -24,6 +24,7 @@ mod packages;
 mod page;
 mod process;
 mod recado_binary;
+mod transfer;
 mod workspace;
 
 use std::process::ExitCode;
@@ -52,6 +53,11 @@ enum Benchmark {
     MailReference(mail::reference::Options),
     /// Processor time per HTTPS request and per handshake, beside nginx with a constant, FastAPI and Python
     Https(https::Options),
+    /// A file from one to another, beside the bare limit, scp, magic-wormhole and haproxy
+    Files(transfer::Options),
+    /// The bare ends that others are compared with
+    #[command(hide = true)]
+    FilesReference(transfer::reference::Options),
     /// The bare sender that others are compared with
     #[command(hide = true)]
     FanoutReference(fanout::reference::Options),
@@ -86,6 +92,8 @@ fn run(benchmark: Benchmark) -> Result<()> {
             Benchmark::Mail(options) => mail::run(options).await,
             Benchmark::MailReference(options) => mail::reference::run(options).await,
             Benchmark::Https(options) => https::run(options).await,
+            Benchmark::Files(options) => transfer::run(options).await,
+            Benchmark::FilesReference(options) => transfer::reference::run(&options),
             Benchmark::FanoutReference(options) => fanout::reference::run(&options),
             Benchmark::EchoServer(options) => echo_server::run(options).await,
         }
@@ -121,7 +129,8 @@ mod tests {
                 Benchmark::Memory(_),
                 Benchmark::Fanout(_),
                 Benchmark::Mail(_),
-                Benchmark::Https(_)
+                Benchmark::Https(_),
+                Benchmark::Files(_)
             ]
         ));
     }
