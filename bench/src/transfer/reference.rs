@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -125,6 +125,9 @@ fn send_tls(options: &Options, root: &PathBuf) -> Result<()> {
     }
     tls.conn.send_close_notify();
     tls.flush()?;
+    // What the other side says at last is read, so that no reset destroys what is on its way.
+    tls.sock.shutdown(Shutdown::Write)?;
+    while matches!(tls.sock.read(&mut buffer), Ok(1..)) {}
     Ok(())
 }
 
