@@ -25,7 +25,9 @@ use crate::hub_task::{EVENT_QUEUE, HubTask, ShellEvent};
 use crate::identity::{IdentityError, ServerIdentity};
 use crate::metrics::{self, Metrics, Parts, Watched};
 use crate::net::listen::{self, Bound, Inherited, Listen, ListenError, PortFallback};
-use crate::net::{Acceptor, Relay, RelayLimits, Shards, UdpPort, default_shards, run_accept};
+use crate::net::{
+    Acceptor, Relay, RelayLimits, Services, Shards, UdpPort, default_shards, run_accept,
+};
 use crate::tls::{Generation, Tls};
 
 /// How long what is under way may take once the server is to stop.
@@ -262,14 +264,16 @@ impl Server {
         let http = HttpService::new(http, Arc::new(move || root_pem.clone()));
         let public = Keeper::open(config.public, &folder, &tls)?;
         let acceptor = Acceptor::new(
-            tls.clone(),
-            http,
+            Services {
+                tls: tls.clone(),
+                http,
+                relay,
+            },
             events.clone(),
             stopped,
             alive,
             port,
             max_connections,
-            relay,
         );
         if let Some((listener, mut metrics)) = metrics {
             metrics.watch(Parts {

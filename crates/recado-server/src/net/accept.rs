@@ -69,6 +69,13 @@ pub(crate) struct Acceptor {
     sessions: Arc<AtomicU64>,
 }
 
+/// What connections may come for.
+pub(crate) struct Services {
+    pub(crate) tls: Tls,
+    pub(crate) http: HttpService,
+    pub(crate) relay: Relay,
+}
+
 /// A connection's place among those allowed and those awaited at the end. Given back when dropped.
 pub(crate) struct Connection {
     _place: Place,
@@ -89,15 +96,14 @@ impl Connection {
 
 impl Acceptor {
     pub(crate) fn new(
-        tls: Tls,
-        http: HttpService,
+        services: Services,
         events: mpsc::Sender<ShellEvent>,
         stop: watch::Receiver<bool>,
         alive: mpsc::Sender<()>,
         port: u16,
         max_connections: usize,
-        relay: Relay,
     ) -> Self {
+        let Services { tls, http, relay } = services;
         let limits = Limits {
             total: max_connections,
             per_address: MAX_PER_ADDRESS,
