@@ -4,6 +4,7 @@
 //! over a TLS connection of the two people's own, directly where that is possible, else by way of the server.
 
 mod channel;
+mod driver;
 mod meet;
 mod part;
 pub(crate) mod seam;
