@@ -2,6 +2,7 @@
 //! program that seals as much, scp, magic-wormhole through its own relay, and haproxy from TLS to TLS.
 
 mod ends;
+mod latency;
 pub(crate) mod reference;
 
 use std::fs::{self, File};
@@ -144,8 +145,15 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         None => recado_binary::build(folder.path())?,
     };
     let load = machine::load();
-    let found = tokio::task::block_in_place(|| measure(&ways, &options, folder.path(), &program))?;
-    let result = describe(&found, &options, &load);
+    let (found, latencies) = tokio::task::block_in_place(|| -> Result<_> {
+        let found = measure(&ways, &options, folder.path(), &program)?;
+        let latencies = match options.way.is_empty() {
+            true => latency::measure(folder.path(), &program)?,
+            false => String::new(),
+        };
+        Ok((found, latencies))
+    })?;
+    let result = describe(&found, &options, &load) + &latencies;
     println!("\n{result}\n");
     if is_standard {
         SECTION.write(&result)?;

@@ -28,7 +28,7 @@ const NOTE_TIME: Duration = Duration::from_secs(1);
 const LOST_WAIT: Duration = Duration::from_millis(200);
 
 /// How often a full disk is looked at.
-const FULL_WAIT: Duration = Duration::from_secs(10);
+const FULL_WAIT: Duration = Duration::from_secs(5);
 
 /// How many may go on at a time. Sending waits for receiving, and receiving for nothing, so that nobody waits in a ring.
 #[derive(Clone)]

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::sys::signal::Signal;
 use serde_json::json;
@@ -33,8 +33,9 @@ fn chat(home: &Home, server: &str, name: &str) -> Program {
 
 #[test]
 fn a_file_arrives_once_and_whole_whoever_is_killed() {
-    let seed = Instant::now().elapsed().as_nanos() as u64 ^ u64::from(std::process::id()) << 20;
-    let mut state = seed | 1;
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let seed = since.as_nanos() as u64 | 1;
+    let mut state = seed;
     report(&format!("the seed of the kills is {seed}"));
     let (alice_home, bob_home) = (Home::new(), Home::new());
     let mut server = Server::start();
@@ -123,4 +124,72 @@ fn a_file_arrives_in_spite_of_losses_and_a_partition() {
     let received = bob.find("received");
     assert!(fs::read(received["path"].as_str().unwrap()).unwrap() == bytes);
     stands(&alice, "received");
+}
+
+/// Bob, whose folder for downloads is a disk of 12 MiB. `None` where no disk can be had.
+fn join_with_small_disk(home: &Home, server: &str) -> Option<Bot> {
+    fs::create_dir(home.file("taken")).unwrap();
+    let is_root = nix::unistd::geteuid().is_root();
+    let mut command = home.clean("unshare");
+    command.args([
+        if is_root { "-m" } else { "-rm" },
+        "sh",
+        "-c",
+        "mount -t tmpfs -o size=12m none taken || exit 99; exec \"$@\"",
+        "sh",
+        env!("CARGO_BIN_EXE_recado"),
+    ]);
+    command.args(["chat", "--json", "--name", "Bob", "--server", server]);
+    command.args(["--downloads", "taken"]);
+    let mut program = Program::spawn(&mut command);
+    match program.stdout.next_or_end() {
+        Some(ready) if ready.contains("ready") => Some(Bot::of_ready(program, &ready)),
+        _ => {
+            program.kill_whole();
+            None
+        }
+    }
+}
+
+#[test]
+fn a_disk_that_has_no_room_is_said_before_and_waited_for_on_the_way() {
+    let test = "a_disk_that_has_no_room_is_said_before_and_waited_for_on_the_way";
+    let server = Server::start();
+    let address = server.address();
+    let (alice_home, bob_home) = (Home::new(), Home::new());
+    let Some(mut bob) = join_with_small_disk(&bob_home, &address) else {
+        return skip(test, "no disk of its own");
+    };
+    let mut alice = Bot::of(chat(&alice_home, &address, "Alice"));
+    let too_large = file(&alice_home, "too large", &contents(20 << 20));
+    offer(&mut alice, "Bob", &too_large);
+    let offered = bob.find("offer");
+    bob.say(json!({"type": "accept", "offer": offered["offer"], "ref": 1}));
+    let error = bob.find("error");
+    assert_eq!(
+        (&error["code"], &error["ref"]),
+        (&json!("no_room"), &json!(1))
+    );
+    // There is room when it is accepted, and none when it comes.
+    let bytes = contents(8 << 20);
+    let fits = file(&alice_home, "fits", &bytes);
+    offer(&mut alice, "Bob", &fits);
+    let offered = bob.find("offer");
+    drop(alice);
+    bob.say(json!({"type": "accept", "offer": offered["offer"]}));
+    stands(&bob, "accepted");
+    let disk = format!(
+        "/proc/{}/root{}",
+        bob.pid(),
+        bob_home.file("taken").display()
+    );
+    fs::write(format!("{disk}/other"), vec![7; 6 << 20]).unwrap();
+    let alice = Bot::of(chat(&alice_home, &address, "Alice"));
+    let full =
+        |event: &serde_json::Value| event["state"] == "waiting" && event["code"] == "disk_full";
+    bob.find_where(full);
+    alice.find_where(full);
+    fs::remove_file(format!("{disk}/other")).unwrap();
+    bob.find("received");
+    assert!(fs::read(format!("{disk}/fits")).unwrap() == bytes);
 }
