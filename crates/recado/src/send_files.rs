@@ -53,8 +53,7 @@ async fn prepare(context: &Context, arguments: cli::Send) -> Result<Sending<'_>,
                 Exit::Failed
             })?,
         };
-        let offer = OfferId::from_bytes(*id.as_bytes());
-        match prepare_offer(offer, &to, path, arguments.reference.clone()) {
+        match prepare_offer(id, &to, path, arguments.reference.clone()) {
             Ok((record, skipped)) => {
                 if skipped > 0 {
                     let (title, count) = (record.title(), skipped.to_string());

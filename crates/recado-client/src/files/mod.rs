@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use recado_engine::files::OfferRecord;
-use recado_proto::id::{OfferId, RemoteKey};
+use recado_proto::id::{MessageId, OfferId, RemoteKey};
 use tokio::sync::mpsc;
 
 pub use source::SourceError;
@@ -99,17 +99,18 @@ impl Files {
     }
 }
 
-/// Looks at what is to be offered, for a process that does not hold the identity: the record to be
+/// Looks at what is to be offered, for a process that does not hold the identity; `id` stands for the offer: the record to be
 /// [entered](Database::enter_offer), and how much in a folder is neither a file nor a folder.
 ///
 /// # Errors
 /// [`SourceError`].
 pub fn prepare_offer(
-    offer: OfferId,
+    id: MessageId,
     to: &str,
     path: &Path,
     reference: Option<String>,
 ) -> Result<(OfferRecord, u64), SourceError> {
+    let offer = OfferId::from_bytes(*seam::note_id(&id).as_bytes());
     let scan = Scan::new(path)?;
     let skipped = scan.skipped;
     let record = task::record(offer, 0, to.to_owned(), scan, reference);

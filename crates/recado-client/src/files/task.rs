@@ -25,6 +25,7 @@ use super::channel::Channel;
 use super::driver::{Driver, News, Slots};
 use super::meet::{Desk, Listener, Meeting, RelayAnswer, answer, interfaces, turn_away};
 use super::part::{Part, PartError, check_room};
+use super::seam;
 use super::source::{Scan, SourceError};
 use super::tls::PeerTls;
 use crate::history::{Database, HistoryError, OfferWrite};
@@ -64,8 +65,8 @@ pub(crate) enum Output {
     Ask(RelayRequest),
     Event(OfferEvent),
     Taken(recado_engine::Receipt),
-    /// These were entered into the outbox.
-    Entered(Vec<MessageId>),
+    /// Something was entered into the outbox.
+    Entered,
     /// The database cannot be used on.
     Failed(HistoryError),
 }
@@ -280,6 +281,7 @@ impl Task {
         let Ok(id) = new_message_id() else {
             return Ok(());
         };
+        let id = seam::note_id(&id);
         let skipped = scan.skipped;
         let record = record(
             OfferId::from_bytes(*id.as_bytes()),
@@ -553,8 +555,8 @@ impl Task {
             })
             .collect();
         if !writes.is_empty() {
-            let entered = self.write(writes).await?;
-            let _ = self.outputs.send(Output::Entered(entered));
+            self.write(writes).await?;
+            let _ = self.outputs.send(Output::Entered);
         }
         for output in outputs {
             match output {
@@ -671,7 +673,7 @@ impl Task {
         let _ = self.outputs.send(Output::Event(event));
     }
 
-    async fn write(&self, writes: Vec<OfferWrite>) -> Result<Vec<MessageId>, HistoryError> {
+    async fn write(&self, writes: Vec<OfferWrite>) -> Outcome {
         let now = now_ms();
         self.with_database(move |database| database.write_offers(now, &writes))
             .await

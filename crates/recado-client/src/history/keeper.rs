@@ -10,6 +10,8 @@ use recado_proto::id::{MessageId, StoreId};
 use rusqlite::Transaction;
 use tokio::sync::oneshot;
 
+use crate::files::seam::unwrap;
+
 use super::{
     Database, Entered, Fed, HistoryError, Item, Outgoing, Question, Record, Untaken, outbox, past,
     writes,
@@ -130,8 +132,15 @@ impl History {
     /// # Errors
     /// [`HistoryError`].
     pub async fn ask(&self, question: Question) -> Result<Vec<Item>, HistoryError> {
-        self.read(move |database| database.read(|connection| past::answer(connection, &question)))
-            .await
+        let mut items = self
+            .read(move |database| database.read(|connection| past::answer(connection, &question)))
+            .await?;
+        // What was said about files is shown as offers.
+        items.retain(|item| match item {
+            Item::Message(message) => unwrap(&message.text).is_none(),
+            Item::Hole { .. } => true,
+        });
+        Ok(items)
     }
 
     /// A message that was entered, here or by another process.

@@ -13,6 +13,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::outbox::{self, Blob, column, number};
 use super::{Database, HistoryError, Outgoing};
+use crate::files::seam::note_id;
 use crate::session::new_message_id;
 
 /// What is to be written down, in order.
@@ -287,12 +288,12 @@ pub(super) fn unwanted(connection: &Connection) -> rusqlite::Result<Vec<OfferId>
 }
 
 impl Database {
-    /// Writes all of it down, in one transaction. Returns an id for each, of what is said the message's.
+    /// Writes all of it down, in one transaction.
     pub(crate) fn write_offers(
         &mut self,
         now_ms: i64,
         writes: &[OfferWrite],
-    ) -> Result<Vec<MessageId>, HistoryError> {
+    ) -> Result<(), HistoryError> {
         let mut ids = Vec::new();
         for write in writes {
             ids.push(match write {
@@ -300,7 +301,7 @@ impl Database {
                 OfferWrite::Say { note, .. } if matches!(note.body, NoteBody::Offered(_)) => {
                     MessageId::from_bytes(*note.offer.as_bytes())
                 }
-                _ => new_message_id().map_err(|_| HistoryError::Thread)?,
+                _ => note_id(&new_message_id().map_err(|_| HistoryError::Thread)?),
             });
         }
         self.write(|transaction| {
@@ -320,8 +321,7 @@ impl Database {
                 }
             }
             Ok(())
-        })?;
-        Ok(ids)
+        })
     }
 
     /// Writes down an offer that this process does not make itself, as it does not hold the identity. False if there is

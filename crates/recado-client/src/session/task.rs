@@ -58,8 +58,6 @@ pub(super) struct Task {
     files: Option<Files>,
     /// What is told of files before the session is ready for the first time; nothing once it was.
     held: Option<Vec<OfferEvent>>,
-    /// What was said about files: its fate is nobody else's business.
-    notes: BTreeSet<MessageId>,
 }
 
 /// The way to the server.
@@ -128,7 +126,6 @@ impl Task {
             told_full: false,
             files,
             held: Some(Vec::new()),
-            notes: BTreeSet::new(),
             keeper,
         };
         task.begin(welcomed)?;
@@ -443,7 +440,7 @@ impl Task {
                 first: *first,
                 last: *last,
             }),
-            Event::State { id, state, .. } if self.notes.contains(id) => {
+            Event::State { id, state, .. } if seam::is_note(id) => {
                 return self.take_note_state(*id, *state);
             }
             Event::Private {
@@ -493,10 +490,7 @@ impl Task {
                 // One of an earlier connection is taken like any other.
                 let _ = self.client.handle_command(now, Command::Take(receipt));
             }
-            Some(FilesOutput::Entered(notes)) => {
-                self.notes.extend(notes);
-                self.feeding.more = true;
-            }
+            Some(FilesOutput::Entered) => self.feeding.more = true,
             Some(FilesOutput::Failed(error)) => return Err(End::Error(error.into())),
             None => self.files = None,
         }
@@ -509,7 +503,6 @@ impl Task {
             State::Delivered => None,
             State::Failed(failure) => Some(failure),
         };
-        self.notes.remove(&id);
         if let Some(files) = &self.files {
             files.tell(Input::Sent { id, failure });
         }
