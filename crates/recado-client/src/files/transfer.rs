@@ -357,6 +357,8 @@ async fn take(
                         return Err(PartError::NotAsOffered.into());
                     }
                     complete = part.skip()?;
+                    // Many may have come at once, and each takes as long as its zeros take to hash.
+                    beside(channel, tokio::task::yield_now()).await?;
                 }
                 Incoming::Frame(StreamFrame::End(hash)) => {
                     watch.progress(verified);
