@@ -270,7 +270,8 @@ impl Receiving {
         let finishing = spawn("sync", move || {
             part.finish(&hash, |path| choose(path, &hash))
         })?;
-        let finished = beside(channel, join(finishing)).await?;
+        // What is all there is put in its place whether the connection lasts or not: the sender hears of it by a note.
+        let finished = whatever_happens(channel, join(finishing)).await;
         let finished = finished.ok_or(TransferError::Thread)??;
         watch.received(&finished).await;
         // Whether this arrives or not, it is received.
@@ -400,6 +401,15 @@ pub(super) async fn beside<T>(
         if let Some(code) = channel.take_abort() {
             return Err(ChannelError::Aborted(code).into());
         }
+    }
+}
+
+/// Waits for something, and keeps the connection alive meanwhile, for as long as it lasts.
+async fn whatever_happens<T>(channel: &mut Channel, awaited: impl Future<Output = T>) -> T {
+    let mut awaited = std::pin::pin!(awaited);
+    match beside(channel, &mut awaited).await {
+        Ok(done) => done,
+        Err(_) => awaited.await,
     }
 }
 

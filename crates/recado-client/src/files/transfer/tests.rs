@@ -565,3 +565,39 @@ async fn the_place_is_told_before_it_is_taken() {
     assert_eq!(sent.unwrap(), received.unwrap().hash);
     assert_eq!(asked.load(Ordering::Relaxed), 1);
 }
+
+#[tokio::test]
+async fn what_is_all_there_is_put_in_its_place_though_the_connection_is_lost() {
+    let story = Story::begin();
+    let contents = story.write("a", 10);
+    let mut sending = story.sending("a");
+    let mut receiving = story.receiving(&sending.offered.clone());
+    let (mut alice, mut bob) = story.channels(wire(u64::MAX, |_| true).await).await;
+    let (lost, is_lost) = std::sync::mpsc::channel::<()>();
+    let (told, is_told) = tokio::sync::oneshot::channel::<()>();
+    let mut told = Some(told);
+    let choose = move |_: &Path, _: &[u8; 32]| {
+        let _ = told.take().unwrap().send(());
+        // The disk is slow: meanwhile Alice goes.
+        is_lost.recv().unwrap();
+        Ok(())
+    };
+    let (mut hers, mut his) = (Told::default(), Told::default());
+    let send = async move {
+        tokio::select! {
+            _ = sending.run(&mut alice, &mut hers) => panic!("Bob has said too much"),
+            _ = is_told => {}
+        }
+        drop(alice);
+        // Bob's end has seen it.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        lost.send(()).unwrap();
+    };
+    let receive = receiving.run(&mut bob, choose, &mut his);
+    let ((), received) = timeout(PATIENCE, async { tokio::join!(send, receive) })
+        .await
+        .unwrap();
+    let finished = received.unwrap();
+    assert_eq!(his.received.as_ref(), Some(&finished));
+    assert_eq!(fs::read(finished.path).unwrap(), contents);
+}
