@@ -315,7 +315,11 @@ impl Task {
 
     /// Looks for what other processes have written.
     async fn look(&mut self) -> Outcome {
-        let seen = self.with_database(|database| database.others()).await?;
+        let seen = match self.database.try_lock() {
+            // Looks into memory that processes share: nobody waits for that.
+            Ok(database) => database.others()?,
+            Err(_) => return Ok(()),
+        };
         if self.seen == Some(seen) {
             return Ok(());
         }

@@ -394,3 +394,133 @@ impl Database {
         self.version()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use recado_proto::file::Offered;
+    use recado_proto::id::RemoteKey;
+
+    use super::*;
+
+    fn record(byte: u8, came: bool) -> OfferRecord {
+        OfferRecord {
+            key: OfferKey {
+                offer: OfferId::from_bytes([byte; 16]),
+                came,
+            },
+            number: 0,
+            peer: "bob".to_owned(),
+            name: "Bob".to_owned(),
+            remote: None,
+            offered: Offered {
+                name: "férias".to_owned(),
+                size: 1 << 40,
+                stored: 5,
+                folder: None,
+            },
+            // Not every path is UTF-8.
+            path: path_of(b"/home/alice/f\xe9rias"),
+            snapshot: [7; 32],
+            standing: Standing::Offered,
+            reference: Some("7".to_owned()),
+        }
+    }
+
+    fn database() -> (tempfile::TempDir, Database) {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(folder.path()).unwrap();
+        (folder, database)
+    }
+
+    #[test]
+    fn an_offer_is_read_as_it_was_written_however_it_stands() {
+        let (_folder, mut database) = database();
+        let mut written = record(1, true);
+        written.number = 1;
+        for standing in [
+            Standing::Offered,
+            Standing::Accepted,
+            Standing::Declined,
+            Standing::Cancelled,
+            Standing::Failed(OfferFailure::SourceChanged),
+            Standing::Failed(OfferFailure::Undelivered(Failure::UnknownName)),
+            Standing::Received([9; 32]),
+        ] {
+            written.standing = standing;
+            written.remote = Some(RemoteKey::from_bytes([3; 32]));
+            let save = OfferWrite::Save(written.clone());
+            database.write_offers(0, &[save]).unwrap();
+            let found = database.find_offer(written.key).unwrap();
+            assert_eq!(found.as_ref(), Some(&written));
+            let (open, entered) = database.load_offers().unwrap();
+            assert_eq!(open.len(), usize::from(!standing.is_over()), "{standing:?}");
+            assert_eq!(entered, []);
+        }
+        assert_eq!(database.next_offer_number().unwrap(), 2);
+    }
+
+    #[test]
+    fn what_is_said_is_entered_with_what_it_is_about() {
+        let (_folder, mut database) = database();
+        let record = record(1, false);
+        let say = OfferWrite::Say {
+            to: "Bob".to_owned(),
+            note: FileNote {
+                offer: record.key.offer,
+                body: NoteBody::Offered(record.offered.clone()),
+            },
+        };
+        let writes = [OfferWrite::Save(record.clone()), say];
+        database.write_offers(5, &writes).unwrap();
+        let id = MessageId::from_bytes(*record.key.offer.as_bytes());
+        let entered = database.entered(id).unwrap().unwrap();
+        assert_eq!(entered.to.as_deref(), Some("Bob"));
+    }
+
+    #[test]
+    fn another_process_enters_looks_on_and_takes_back() {
+        let (_folder, mut database) = database();
+        let own = record(1, false);
+        let offer = own.key.offer;
+        assert_eq!(database.view_offer(&offer).unwrap(), None);
+        assert!(database.enter_offer(&own).unwrap());
+        assert!(!database.enter_offer(&own).unwrap());
+        let view = database.view_offer(&offer).unwrap().unwrap();
+        assert_eq!((view.standing, view.done), (None, 0));
+        let (open, entered) = database.load_offers().unwrap();
+        assert_eq!((open.len(), entered.len()), (0, 1));
+        // It is taken up, and goes on.
+        let mut taken_up = own.clone();
+        taken_up.standing = Standing::Accepted;
+        database
+            .write_offers(0, &[OfferWrite::Save(taken_up)])
+            .unwrap();
+        database.note_offer_progress(own.key, 77).unwrap();
+        let view = database.view_offer(&offer).unwrap().unwrap();
+        assert_eq!((view.standing, view.done), (Some(Standing::Accepted), 77));
+        assert_eq!(database.unwanted_offers().unwrap(), []);
+        database.unwant_offer(&offer).unwrap();
+        assert_eq!(database.unwanted_offers().unwrap(), [offer]);
+        // One that nobody has taken up is over at once.
+        let other = record(2, false);
+        database.enter_offer(&other).unwrap();
+        database.unwant_offer(&other.key.offer).unwrap();
+        let view = database.view_offer(&other.key.offer).unwrap().unwrap();
+        assert_eq!(view.standing, Some(Standing::Cancelled));
+        assert_eq!(database.unwanted_offers().unwrap(), [offer]);
+    }
+
+    #[test]
+    fn the_place_that_was_chosen_is_known_after_a_crash() {
+        let (_folder, mut database) = database();
+        let record = record(1, true);
+        database
+            .write_offers(0, &[OfferWrite::Save(record.clone())])
+            .unwrap();
+        assert_eq!(database.chosen_place(record.key).unwrap(), None);
+        let place = path_of(b"/downloads/a (2)");
+        database.choose_place(record.key, &place, &[4; 32]).unwrap();
+        let chosen = database.chosen_place(record.key).unwrap();
+        assert_eq!(chosen, Some((place, [4; 32])));
+    }
+}
