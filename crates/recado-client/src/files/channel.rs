@@ -204,9 +204,18 @@ impl Channel {
         self.splitter.incoming.pop_front()
     }
 
-    /// Puts a frame back, to be taken again.
-    pub(crate) fn unread(&mut self, frame: StreamFrame) {
-        self.splitter.incoming.push_front(Incoming::Frame(frame));
+    /// Waits until there is something to be taken.
+    pub(crate) async fn hear(&mut self) -> Result<(), ChannelError> {
+        while self.splitter.incoming.is_empty() {
+            if self.ended {
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            }
+            self.turn(true).await?;
+        }
+        match self.take_abort() {
+            Some(code) => Err(ChannelError::Aborted(code)),
+            None => Ok(()),
+        }
     }
 
     /// Takes the other side's last word, if it has come.

@@ -234,16 +234,23 @@ async fn hear_hello(
     }
 }
 
-/// A connection that both sides use: the sender takes its first, and the receiver the one on which the sender goes on.
+/// A connection that both sides use: the sender takes its first, and says something on it; the receiver takes the one on
+/// which the sender does.
 async fn chosen(
     mut channel: Channel,
     is_receiver: bool,
     route: Route,
 ) -> Result<(Channel, Route), ChannelError> {
-    if is_receiver {
-        let frame = timeout(CHOICE_TIME, channel.frame()).await;
-        let frame = frame.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-        channel.unread(frame);
+    match is_receiver {
+        true => {
+            let chosen = timeout(CHOICE_TIME, channel.hear()).await;
+            chosen.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        }
+        // It may be a while before it is this transfer's turn.
+        false => {
+            channel.queue(&StreamFrame::Pulse)?;
+            channel.flush().await?;
+        }
     }
     Ok((channel, route))
 }

@@ -67,6 +67,7 @@ impl Files {
             config,
             tls: PeerTls::new(identity),
             own: RemoteKey::from_bytes(identity.public_key()),
+            name: identity.name().to_owned(),
             server,
             database,
             inputs: taken,

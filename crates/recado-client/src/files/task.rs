@@ -76,6 +76,8 @@ pub(crate) struct Setup {
     pub(crate) config: FilesConfig,
     pub(crate) tls: PeerTls,
     pub(crate) own: RemoteKey,
+    /// One's own name, case-mapped.
+    pub(crate) name: String,
     pub(crate) server: SocketAddr,
     pub(crate) database: Database,
     pub(crate) inputs: mpsc::UnboundedReceiver<Input>,
@@ -86,6 +88,7 @@ struct Task {
     config: FilesConfig,
     tls: PeerTls,
     own: RemoteKey,
+    name: String,
     server: SocketAddr,
     database: Arc<Mutex<Database>>,
     outputs: mpsc::UnboundedSender<Output>,
@@ -127,6 +130,7 @@ pub(crate) async fn run(setup: Setup) {
         config,
         tls,
         own,
+        name,
         server,
         database,
         mut inputs,
@@ -145,6 +149,7 @@ pub(crate) async fn run(setup: Setup) {
         config,
         tls,
         own,
+        name,
         server,
         seen: database.others().ok(),
         database: Arc::new(Mutex::new(database)),
@@ -268,6 +273,10 @@ impl Task {
 
     /// Offers something, once it has been looked at.
     async fn offer(&mut self, to: String, path: PathBuf, reference: Option<String>) -> Outcome {
+        if NameKeys::of(&to).folded == self.name {
+            self.refuse(Refusal::Oneself, String::new(), reference);
+            return Ok(());
+        }
         let scan = blocking(move || Scan::new(&path)).await;
         let scan = match scan {
             Some(Ok(scan)) => scan,

@@ -189,6 +189,8 @@ fn what_cannot_be_offered_or_taken_is_said() {
         );
     }
     let path = file(&alice_home, "a", b"contents");
+    offer(&mut alice, "ALICE", &path);
+    assert_eq!(alice.find("error")["code"], "oneself");
     offer(&mut alice, "Nobody", &path);
     assert_eq!(stands(&alice, "failed")["code"], "unknown_name");
     offer(&mut alice, "Bob", &path);
@@ -241,4 +243,29 @@ fn a_script_sends_files_and_folders_alone_or_beside_an_open_chat() {
         fs::read(taken.join("things (2)/inner/one.txt")).unwrap(),
         b"one"
     );
+}
+
+#[test]
+fn more_than_go_on_at_a_time_wait_for_their_turn() {
+    let server = Server::start();
+    let address = server.address();
+    let (alice_home, bob_home) = (Home::new(), Home::new());
+    let mut alice = Bot::join(&alice_home, &address, "Alice");
+    let bob = join(
+        &bob_home,
+        &address,
+        "Bob",
+        &["--downloads", "taken", "--accept-from", "Alice"],
+    );
+    let bytes = contents(2_000_000);
+    for at in 0..10 {
+        let path = file(&alice_home, &format!("{at}"), &bytes);
+        offer(&mut alice, "Bob", &path);
+    }
+    for _ in 0..10 {
+        has(&bob.find("received"), &bytes);
+    }
+    for _ in 0..10 {
+        stands(&alice, "received");
+    }
 }
