@@ -31,6 +31,8 @@ impl Latencies {
             carol.say(&json!({"type": "private", "to": "Dave", "text": text}))?;
             dave.find("private", |event| event["text"] == text.as_str())?;
             latencies.push(since.elapsed().as_secs_f64() * 1e3);
+            // What is told is read, also here.
+            carol.find("state", |event| event["state"] == "delivered")?;
             sleep(PAUSE);
         }
         latencies.sort_by(f64::total_cmp);

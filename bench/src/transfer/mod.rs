@@ -45,7 +45,7 @@ pub(crate) struct Options {
     /// Only these; the page is left as it is
     #[arg(long, value_name = "NAME")]
     way: Vec<Way>,
-    /// Measure this program instead of building it; the page is left as it is
+    /// Measure this program instead of building it
     #[arg(long, value_name = "FILE")]
     recado: Option<PathBuf>,
 }
@@ -131,10 +131,7 @@ fn memory() -> Result<TempDir> {
 }
 
 pub(crate) async fn run(options: Options) -> Result<()> {
-    let is_standard = options.mib == MIB
-        && options.rounds == ROUNDS
-        && options.way.is_empty()
-        && options.recado.is_none();
+    let is_standard = options.mib == MIB && options.rounds == ROUNDS && options.way.is_empty();
     let ways = match options.way.as_slice() {
         [] => Way::ALL.to_vec(),
         ways => ways.to_vec(),
