@@ -115,6 +115,21 @@ pub fn files(bytes: &[u8]) {
     }
 }
 
+/// Any line as a request over the admin socket.
+pub fn operator(line: &[u8]) {
+    use recado_server::admin_protocol::{MAX_REQUEST, Request};
+
+    let Ok(request) = Request::parse(line) else {
+        return;
+    };
+    assert!(line.len() <= MAX_REQUEST);
+    let again = serde_json::to_vec(&request).expect("what was read can be written");
+    // What was written by escapes may be longer, or shorter.
+    if again.len() <= MAX_REQUEST {
+        assert_eq!(Request::parse(&again), Ok(request), "our own reads back");
+    }
+}
+
 /// Any text as a calculation: operation, operands and perhaps a precision, each behind a line break.
 pub fn number(text: &str) {
     let mut lines = text.split('\n');
@@ -196,6 +211,11 @@ mod tests {
     #[test]
     fn kept_numbers() {
         run("number", text(super::number));
+    }
+
+    #[test]
+    fn kept_operator_s_requests() {
+        run("operator", super::operator);
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use recado_proto::PROTOCOL_VERSION;
 use recado_proto::datagram::{Opener, Sealer, SessionSecret, Side};
 use recado_proto::frame::{
-    Block, ClientDatagram, ClientFrame, GlobalMessage, GlobalRefused, IncomingGlobal, Person,
-    Presence, Roster, ServerDatagram, ServerFrame, Welcome,
+    Block, ClientDatagram, ClientFrame, GlobalMessage, GlobalRefusalCode, GlobalRefused,
+    IncomingGlobal, Person, Presence, Roster, ServerDatagram, ServerFrame, Welcome,
 };
 use recado_proto::global;
 use recado_proto::id::{LogId, MessageId};
@@ -188,7 +188,14 @@ impl Engine {
                     }
                 }
             }
-            ServerFrame::GlobalRefused(GlobalRefused { id, retry_in_ms }) => {
+            ServerFrame::GlobalRefused(GlobalRefused {
+                id,
+                code: GlobalRefusalCode::Muted,
+                ..
+            }) => self.fail(id, Failure::Muted),
+            ServerFrame::GlobalRefused(GlobalRefused {
+                id, retry_in_ms, ..
+            }) => {
                 if let Some(own) = self.lasting.global.get_mut(&id) {
                     own.refuse();
                     let wait = Duration::from_millis(retry_in_ms).min(GIVE_UP);
@@ -492,11 +499,17 @@ impl Engine {
             self.send(ClientFrame::Global(message));
         }
         for id in failed {
-            let own = self.lasting.global.remove(&id);
+            self.fail(id, Failure::NoEcho);
+        }
+    }
+
+    /// One's own message to everyone has failed.
+    fn fail(&mut self, id: MessageId, failure: Failure) {
+        if let Some(own) = self.lasting.global.remove(&id) {
             self.emit(Event::State {
                 id,
-                reference: own.and_then(|own| own.reference),
-                state: State::Failed(Failure::NoEcho),
+                reference: own.reference,
+                state: State::Failed(failure),
             });
         }
     }

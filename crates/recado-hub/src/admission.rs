@@ -8,21 +8,31 @@ use crate::bucket::BucketConfig;
 /// Who may register a new name. Names already registered are not affected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Registration {
-    /// Whoever connects from a private address.
+    /// Whoever connects from a private address; from elsewhere, who has a ticket.
     #[default]
     Lan,
     /// Everyone.
     Open,
-    /// Nobody.
+    /// Who has a ticket.
+    Invite,
+    /// Nobody, with a ticket neither.
     Closed,
 }
 
 impl Registration {
-    /// Whether someone at this address may register.
+    /// Whether someone at this address may register, without a ticket.
     pub fn admits(self, address: IpAddr) -> bool {
         match self {
             Self::Lan => is_private(address),
             Self::Open => true,
+            Self::Invite | Self::Closed => false,
+        }
+    }
+
+    /// Whether a ticket admits whom nothing else does.
+    pub fn takes_tickets(self) -> bool {
+        match self {
+            Self::Lan | Self::Open | Self::Invite => true,
             Self::Closed => false,
         }
     }
@@ -47,7 +57,7 @@ pub fn limit_key(address: IpAddr) -> IpAddr {
 }
 
 /// Loopback, RFC 1918, link-local, RFC 6598 (shared), RFC 4193 (unique local).
-fn is_private(address: IpAddr) -> bool {
+pub fn is_private(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => {
             let [first, second, ..] = v4.octets();

@@ -8,8 +8,21 @@ use std::time::Duration;
 use recado_proto::frame::{Failure, FailureCode, Person};
 use recado_proto::id::{MessageId, RemoteKey, StoreId};
 use recado_proto::name::{Name, NameKeys};
+use recado_proto::ticket::TicketHash;
 
+use crate::operator::{Decisions, OperatorError, OperatorNumber, OperatorRecord, OperatorRequest};
 use crate::session::SessionNumber;
+
+/// Lanes of one sender to one recipient: a sender has another only where its database was restored from a copy. Where
+/// there are as many, the oldest that has nothing without an outcome makes room. Should its database come back, sender
+/// and recipient know how far it was.
+pub const MAX_STORES: usize = 16;
+
+/// Lanes of one sender in all: to everyone of a large school, from a few databases. They take some 10 MiB.
+pub const MAX_LANES_OF_SENDER: u64 = 65_536;
+
+/// How exactly it is known when someone was here whose name was never used.
+pub const SEEN_PRECISION: Duration = Duration::from_secs(60 * 60);
 
 /// The backend's number for a lane, never used again. Opaque to the hub.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -34,6 +47,31 @@ pub enum BackendRequest {
         key: RemoteKey,
         /// Whether a name may be given that nobody has yet.
         may_register: bool,
+        /// Where not: a ticket by which it may, once for each key and as often as the ticket says.
+        ticket: Option<Box<TicketHash>>,
+    },
+    /// Reads what the operator has decided.
+    Load,
+    /// Does what the operator wants.
+    Operator {
+        /// Comes back in the answer.
+        number: OperatorNumber,
+        /// What.
+        request: OperatorRequest,
+    },
+    /// Notes that someone has used their name otherwise than by private messages, which are noted anyway.
+    NameUsed {
+        /// Who.
+        key: RemoteKey,
+    },
+    /// Frees names that were never used.
+    FreeNames {
+        /// Of those who were not here for longer than this, in the server's running time.
+        age: Duration,
+        /// Who is here now, in order.
+        here: Vec<RemoteKey>,
+        /// At most so many.
+        max_names: usize,
     },
     /// Looks a lane up, and makes it where it is new.
     OpenLane {
@@ -88,6 +126,11 @@ pub enum BackendRequest {
         except: Vec<RemoteKey>,
         /// How many messages to look at, at most. The next request goes on behind them.
         max_messages: usize,
+    },
+    /// Drops what waits for one who is gone.
+    Discard {
+        /// In these lanes, up to a number.
+        lanes: Vec<(LaneNumber, u64)>,
     },
 }
 
@@ -166,8 +209,21 @@ pub enum BackendAnswer {
         /// Whose messages these are; `None` where nobody has the name, or it could not be made durable.
         sender: Option<RemoteKey>,
     },
-    /// To [`BackendRequest::Expire`].
-    Expired(Vec<Dropped>),
+    /// To [`BackendRequest::Expire`] and [`BackendRequest::Discard`].
+    Dropped(Vec<Dropped>),
+    /// To [`BackendRequest::Load`].
+    Loaded(Result<Box<Decisions>, Unavailable>),
+    /// To [`BackendRequest::Operator`].
+    Operator {
+        /// Which command it was.
+        number: OperatorNumber,
+        /// What came of it.
+        result: Result<OperatorRecord, OperatorError>,
+    },
+    /// To [`BackendRequest::NameUsed`].
+    NameUsed,
+    /// To [`BackendRequest::FreeNames`]: whose they were.
+    NamesFreed(Vec<Person>),
 }
 
 /// It could not be made durable, or not be read; nothing has changed.
@@ -190,6 +246,8 @@ pub enum ClaimOutcome {
     KeyHasName(String),
     /// Nobody has the name, and it may not be given.
     NotRegistered,
+    /// The same, and the ticket does not admit: it is not known, used up or expired.
+    NotAdmitted,
     /// It could not be made durable; nothing has changed.
     Unavailable,
 }
@@ -203,6 +261,8 @@ pub enum OpenOutcome {
     NoSuchName,
     /// The name is this person's, whose key is another.
     OtherKey(Person),
+    /// The sender has as many lanes as may be, and none of them can go.
+    TooMany,
     /// It could not be looked up.
     Unavailable,
 }
@@ -383,7 +443,14 @@ impl BackendRequest {
                 blocked: *blocked,
                 sender: None,
             },
-            Self::Expire { .. } => BackendAnswer::Expired(Vec::new()),
+            Self::Expire { .. } | Self::Discard { .. } => BackendAnswer::Dropped(Vec::new()),
+            Self::Load => BackendAnswer::Loaded(Err(Unavailable)),
+            Self::Operator { number, .. } => BackendAnswer::Operator {
+                number: *number,
+                result: Err(OperatorError::Unavailable),
+            },
+            Self::NameUsed { .. } => BackendAnswer::NameUsed,
+            Self::FreeNames { .. } => BackendAnswer::NamesFreed(Vec::new()),
         }
     }
 }

@@ -81,6 +81,16 @@ impl<K: Ord + Clone> Buckets<K> {
         }
     }
 
+    /// Buckets are like this from now on.
+    pub fn set_config(&mut self, config: BucketConfig) {
+        self.config = config;
+    }
+
+    /// What they are like.
+    pub fn config(&self) -> BucketConfig {
+        self.config
+    }
+
     /// Takes one of the key's tokens.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use recado_proto::id::{ConnectionId, RemoteKey, SessionId};
 use recado_proto::relay::RelayToken;
 
 use crate::backend::{BackendAnswer, BackendRequest};
+use crate::operator::{OperatorAnswer, OperatorCommand, OperatorError, OperatorNumber};
 use crate::relay::RelayNumber;
 use crate::session::SessionNumber;
 
@@ -90,6 +91,13 @@ pub enum Event {
     RelayClosed(RelayNumber),
     /// Answers of the backend.
     Backend(Vec<BackendAnswer>),
+    /// The operator wants something.
+    Operator {
+        /// Comes back in the answer.
+        number: OperatorNumber,
+        /// What.
+        command: OperatorCommand,
+    },
     /// The server is to stop: everyone is told, and nobody new is let in.
     Shutdown,
 }
@@ -142,6 +150,13 @@ pub enum Output {
     FanOut {
         /// The plaintext of a datagram.
         plaintext: Arc<[u8]>,
+    },
+    /// Tell the operator what came of a command: each has one answer.
+    OperatorAnswer {
+        /// Which.
+        number: OperatorNumber,
+        /// What came of it; if anything was to become durable, it is.
+        result: Result<OperatorAnswer, OperatorError>,
     },
 }
 

@@ -1,5 +1,7 @@
 //! The hub: one door in ([`Hub::handle`], [`Hub::handle_timeout`]), one out ([`Hub::poll_output`]).
 
+mod operating;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -8,8 +10,9 @@ use bytes::Bytes;
 use recado_proto::PROTOCOL_VERSION;
 use recado_proto::datagram::MAX_PLAINTEXT;
 use recado_proto::frame::{
-    Block, Blocked, ClientFrame, Closing, ClosingCode, GlobalMessage, GlobalRefused, Hello, Person,
-    Range, RefusalCode, Refused, Roster, ServerDatagram, ServerFrame, Welcome,
+    Block, Blocked, ClientFrame, Closing, ClosingCode, GlobalMessage, GlobalRefusalCode,
+    GlobalRefused, Hello, Person, Range, RefusalCode, Refused, Roster, ServerDatagram, ServerFrame,
+    Welcome,
 };
 use recado_proto::id::{LogId, RemoteKey};
 use recado_proto::limits::MAX_PEOPLE_PER_FRAME;
@@ -22,11 +25,18 @@ use crate::bucket::{Bucket, BucketConfig, Buckets};
 use crate::event::{Event, Output, Outputs, append, encode};
 use crate::global_log::{GlobalLog, Known};
 use crate::lanes::{Lanes, Misuse, PrivateConfig};
+use crate::limit::{Limit, Limits};
 use crate::millis;
+use crate::operator::{OperatorCommand, OperatorNumber};
+use crate::policy::Policy;
 use crate::presence::Changes;
 use crate::relay::{RelayConfig, Relays};
 use crate::roster::RosterParts;
-use crate::session::{Claiming, Connection, Datagrams, Greeting, Joined, Session, SessionNumber};
+use crate::session::{
+    Claiming, Connection, Datagrams, Greeting, Joined, Session, SessionNumber, Waiting,
+};
+
+use operating::{FREE_INTERVAL, Loading};
 
 /// How long a connection may stay silent before its Hello. A phone on a bad line needs a few seconds.
 const GREETING_TIME: Duration = Duration::from_secs(10);
@@ -47,6 +57,9 @@ const SILENT_AFTER: Duration = Duration::from_secs(30);
 /// Bytes of text that cost one token more: about what a datagram holds.
 const TEXT_PER_TOKEN: usize = 1024;
 
+/// When someone who is muted may ask again: what a client that knows nothing of it does.
+const MUTED_RETRY: Duration = Duration::from_secs(60);
+
 /// What the hub is told once.
 #[derive(Clone, Debug)]
 pub struct HubConfig {
@@ -62,6 +75,8 @@ pub struct HubConfig {
     pub relays: RelayConfig,
     /// What admits them.
     pub tokens: TokenSource,
+    /// Limits that the operator cannot change while the server runs.
+    pub fixed: BTreeMap<Limit, u64>,
 }
 
 /// The server's decisions.
@@ -82,6 +97,16 @@ pub struct Hub {
     roster: RosterParts,
     lanes: Lanes,
     relays: Relays,
+    loading: Loading,
+    /// What the operator wanted before the decisions were known.
+    commands: Vec<(OperatorNumber, OperatorCommand)>,
+    policy: Policy,
+    /// What the operator has set.
+    set_limits: BTreeMap<Limit, u64>,
+    /// What holds now.
+    limits: Limits,
+    /// When names that were never used are looked for.
+    free_due: Duration,
     /// When sessions are looked at next, if there are any.
     liveness_due: Option<Duration>,
     stopping: bool,
@@ -102,11 +127,19 @@ impl HubConfig {
 impl Hub {
     /// A hub with nobody in it.
     pub fn new(config: HubConfig) -> Self {
-        Self {
+        let limits = Limits::new(config.private, config.globals);
+        let mut hub = Self {
             log: GlobalLog::new(config.log),
             lanes: Lanes::new(config.private),
             relays: Relays::new(config.relays, config.tokens.clone()),
             config,
+            loading: Loading::Due(Duration::ZERO),
+            commands: Vec::new(),
+            policy: Policy::default(),
+            set_limits: BTreeMap::new(),
+            limits,
+            // Those who were here before a restart are back by then.
+            free_due: FREE_INTERVAL,
             head_due: None,
             sessions: BTreeMap::new(),
             greetings: VecDeque::new(),
@@ -119,7 +152,10 @@ impl Hub {
             stopping: false,
             now: Duration::ZERO,
             outputs: Outputs::default(),
-        }
+        };
+        hub.apply_limits();
+        hub.load_if_due();
+        hub
     }
 
     /// Takes an event. Events of sessions that have ended are ignored: they were on their way.
@@ -176,6 +212,7 @@ impl Hub {
                     self.handle_answer(answer);
                 }
             }
+            Event::Operator { number, command } => self.handle_operator(number, command),
             Event::Shutdown => self.shut_down(),
         }
         self.tell_presence(now);
@@ -186,13 +223,18 @@ impl Hub {
         let greeting = self.greetings.front().map(|(deadline, _)| *deadline);
         let presence = self.presence.deadline();
         let lanes = self.lanes.deadline(self.now);
+        let load = match self.loading {
+            Loading::Due(at) => Some(at),
+            Loading::Asked | Loading::Done => None,
+        };
         greeting
             .into_iter()
             .chain(presence)
             .chain(self.head_due)
             .chain(self.liveness_due)
             .chain(self.relays.deadline())
-            .chain([lanes])
+            .chain(load)
+            .chain([lanes, self.free_due])
             .min()
     }
 
@@ -216,6 +258,8 @@ impl Hub {
         }
         self.lanes.handle_timeout(now, &mut self.outputs);
         self.relays.handle_timeout(now, &mut self.outputs);
+        self.load_if_due();
+        self.free_names_if_due();
         self.tell_presence(now);
     }
 
@@ -303,7 +347,11 @@ impl Hub {
                     self.tell_blocked(session, Block { name, blocked }, sender.is_some());
                 }
             }
-            BackendAnswer::Expired(dropped) => self.lanes.handle_dropped(dropped, out),
+            BackendAnswer::Dropped(dropped) => self.lanes.handle_dropped(dropped, out),
+            BackendAnswer::Loaded(decisions) => self.handle_loaded(decisions),
+            BackendAnswer::Operator { number, result } => self.handle_operated(number, result),
+            BackendAnswer::NameUsed => {}
+            BackendAnswer::NamesFreed(freed) => self.handle_freed(freed),
         }
     }
 
@@ -346,6 +394,15 @@ impl Hub {
         if !(hello.version_min..=hello.version_max).contains(&PROTOCOL_VERSION) {
             return self.refuse(session, refused(RefusalCode::Version));
         }
+        if self.loading != Loading::Done {
+            let waiting = Waiting { connection, hello };
+            self.sessions
+                .insert(session, Session::Waiting(Box::new(waiting)));
+            return;
+        }
+        if self.policy.keeps_out(&connection.key, connection.address) {
+            return self.refuse(session, refused(RefusalCode::Banned));
+        }
         let name = match Name::parse(&hello.name) {
             Ok(name) => name,
             Err(error) => {
@@ -358,25 +415,37 @@ impl Hub {
                 );
             }
         };
+        let keys = name.keys();
+        // Not of one who has it, or has one that only looks like it.
+        let is_name_banned = self.policy.is_name_banned(&keys);
         // A name that the key has already needs neither admission nor a token, but only the backend
         // knows whether it has: the token is given back if it was not needed.
         let limit = limit_key(connection.address);
-        let token = self.claims.take(now, &limit);
-        let may_register = token.is_ok() && self.config.registration.admits(connection.address);
-        if token.is_ok() && !may_register {
+        let has_token = self.claims.take(now, &limit).is_ok();
+        let registration = self.config.registration;
+        let is_admitted = registration.admits(connection.address) && !is_name_banned;
+        let takes_ticket = registration.takes_tickets() && !is_name_banned;
+        let ticket = hello.ticket.filter(|_| takes_ticket);
+        let is_admissible = is_admitted || ticket.is_some();
+        if has_token && !is_admissible {
             self.claims.give_back(&limit);
         }
+        // A ticket that is not needed is not used.
+        let ticket = ticket.filter(|_| has_token && !is_admitted);
         self.outputs.ask(BackendRequest::Claim {
             session,
-            keys: name.keys(),
+            keys,
             name: name.clone(),
             key: connection.key,
-            may_register,
+            may_register: has_token && is_admitted,
+            ticket: ticket.map(|ticket| Box::new(ticket.hash())),
         });
         let claiming = Claiming {
             connection,
             name,
-            token_taken: may_register,
+            token_taken: has_token && is_admissible,
+            is_admissible,
+            is_name_banned,
         };
         self.sessions
             .insert(session, Session::Claiming(Box::new(claiming)));
@@ -392,7 +461,7 @@ impl Hub {
             // It left while the backend was busy; the name is its key's all the same.
             None => {
                 if let Some(limit) = self.abandoned.remove(&session)
-                    && outcome != ClaimOutcome::Registered
+                    && !costs_a_token(&outcome)
                 {
                     self.claims.give_back(&limit);
                 }
@@ -400,8 +469,12 @@ impl Hub {
             }
         };
         let address = claiming.connection.address;
-        if claiming.token_taken && outcome != ClaimOutcome::Registered {
+        if claiming.token_taken && !costs_a_token(&outcome) {
             self.claims.give_back(&limit_key(address));
+        }
+        // Who was banned meanwhile keeps the name, and stays outside.
+        if self.policy.keeps_out(&claiming.connection.key, address) {
+            return self.refuse(session, refused(RefusalCode::Banned));
         }
         match outcome {
             ClaimOutcome::Owned(name) => self.join(session, claiming.connection, name),
@@ -429,16 +502,23 @@ impl Hub {
                     ..refused(RefusalCode::KeyHasName)
                 },
             ),
-            ClaimOutcome::NotRegistered if !self.config.registration.admits(address) => {
+            ClaimOutcome::NotRegistered if claiming.is_name_banned => {
+                self.refuse(session, refused(RefusalCode::Banned));
+            }
+            ClaimOutcome::NotRegistered if !claiming.is_admissible => {
                 self.refuse(session, refused(RefusalCode::Registration));
             }
-            ClaimOutcome::NotRegistered => self.refuse(
-                session,
-                Refused {
-                    retry_in_ms: millis(CLAIMS.interval),
-                    ..refused(RefusalCode::TooManyClaims)
-                },
-            ),
+            ClaimOutcome::NotRegistered => {
+                let retry = self.claims.config().interval;
+                self.refuse(
+                    session,
+                    Refused {
+                        retry_in_ms: millis(retry),
+                        ..refused(RefusalCode::TooManyClaims)
+                    },
+                );
+            }
+            ClaimOutcome::NotAdmitted => self.refuse(session, refused(RefusalCode::Ticket)),
             ClaimOutcome::Unavailable => self.refuse(
                 session,
                 Refused {
@@ -477,12 +557,16 @@ impl Hub {
         self.by_key.insert(person.key, session);
         self.roster.change(&person.key);
         self.presence.join(person.clone());
+        self.policy.learn_name(&person.key, &person.name);
         let joined = Joined {
             person,
+            address: connection.address,
+            since: self.now,
             datagrams: Datagrams::Unconfirmed(connection.checks),
             globals: Bucket::default(),
             place: self.lanes.join(session, connection.key),
             blocking: false,
+            name_used: false,
             heard: self.now,
             pinged: false,
         };
@@ -620,12 +704,27 @@ impl Hub {
             }
             Known::Gone => return self.send(session, ServerFrame::GlobalTaken(id)),
         }
+        if self.policy.is_muted(&joined.person.key) {
+            let refused = GlobalRefused {
+                id,
+                retry_in_ms: millis(MUTED_RETRY),
+                code: GlobalRefusalCode::Muted,
+            };
+            return self.send(session, ServerFrame::GlobalRefused(refused));
+        }
         let cost = u32::try_from(message.text.len() / TEXT_PER_TOKEN).unwrap_or(u32::MAX);
         let cost = cost.saturating_add(1);
-        if let Err(wait) = joined.globals.take_many(now, &self.config.globals, cost) {
-            let retry_in_ms = millis(wait).saturating_add(1);
-            let refused = GlobalRefused { id, retry_in_ms };
+        if let Err(wait) = joined.globals.take_many(now, &self.limits.globals, cost) {
+            let refused = GlobalRefused {
+                id,
+                retry_in_ms: millis(wait).saturating_add(1),
+                code: GlobalRefusalCode::Rate,
+            };
             return self.send(session, ServerFrame::GlobalRefused(refused));
+        }
+        if !std::mem::replace(&mut joined.name_used, true) {
+            let key = joined.person.key;
+            self.outputs.ask(BackendRequest::NameUsed { key });
         }
         let incoming = self.log.append(joined.person.clone(), message);
         self.head_due.get_or_insert(now.saturating_add(HEAD_TIME));
@@ -696,7 +795,7 @@ impl Hub {
                 }
                 return;
             }
-            Some(Session::Greeting(_)) | None => return,
+            Some(Session::Greeting(_) | Session::Waiting(_)) | None => return,
         };
         let Joined { person, place, .. } = *joined;
         self.lanes.leave(place);
@@ -748,6 +847,14 @@ impl Hub {
     fn send(&mut self, session: SessionNumber, frame: ServerFrame) {
         self.outputs.send(session, frame);
     }
+}
+
+/// Whether a claim counts among those from its address: one that gave a name, and one that tried a ticket.
+fn costs_a_token(outcome: &ClaimOutcome) -> bool {
+    matches!(
+        outcome,
+        ClaimOutcome::Registered | ClaimOutcome::NotAdmitted
+    )
 }
 
 fn refused(code: RefusalCode) -> Refused {

@@ -23,26 +23,37 @@ mod event;
 mod global_log;
 mod hub;
 mod lanes;
+mod limit;
 #[cfg(any(test, feature = "memory-backend"))]
 mod memory_backend;
+mod operator;
 mod path;
+mod policy;
 mod presence;
 mod relay;
 mod roster;
 mod session;
 mod shard;
 
-pub use admission::{Registration, limit_key};
+pub use admission::{Registration, is_private, limit_key};
 pub use backend::{
     BackendAnswer, BackendRequest, Body, ClaimOutcome, Dropped, Durable, Fetched, LaneChange,
-    LaneNumber, LaneState, Mail, MailboxState, Mark, OpenOutcome, OpenedLane, Unavailable, Waiting,
+    LaneNumber, LaneState, MAX_LANES_OF_SENDER, MAX_STORES, Mail, MailboxState, Mark, OpenOutcome,
+    OpenedLane, SEEN_PRECISION, Unavailable, Waiting,
 };
 pub use bucket::{Bucket, BucketConfig, Buckets};
 pub use event::{DatagramChecks, Event, Output};
 pub use hub::{Hub, HubConfig};
 pub use lanes::PrivateConfig;
+pub use limit::{Limit, Unit};
 #[cfg(any(test, feature = "memory-backend"))]
 pub use memory_backend::MemoryBackend;
+pub use operator::{
+    Ban, BanTarget, Banned, Counts, Decisions, Invite, InviteNumber, KEEP_EXPIRED, LimitSource,
+    LimitStanding, MAX_INVITES, MAX_RESTRICTIONS, Mute, NameRecord, NewInvite, OperatorAnswer,
+    OperatorCommand, OperatorError, OperatorNumber, OperatorRecord, OperatorRequest,
+    PersonStanding, SessionStanding, Stats, Who,
+};
 pub use relay::{RELAY_PATIENCE, RelayConfig, RelayNumber};
 pub use session::SessionNumber;
 pub use shard::{FanOut, Received, Shard};

@@ -1,5 +1,7 @@
 //! A backend in memory, as plain as can be: for simulations, and what others are compared with.
 
+mod operating;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -8,19 +10,38 @@ use recado_proto::id::{RemoteKey, StoreId};
 
 use crate::backend::{
     BackendAnswer, BackendRequest, ClaimOutcome, Dropped, Durable, Fetched, LaneChange, LaneNumber,
-    LaneState, Mail, MailboxState, Mark, OpenOutcome, OpenedLane, Waiting,
+    LaneState, MAX_LANES_OF_SENDER, MAX_STORES, Mail, MailboxState, Mark, OpenOutcome, OpenedLane,
+    SEEN_PRECISION, Waiting,
 };
+
+use operating::Operated;
 
 /// Everything durable. A clone is a backup.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryBackend {
-    /// By folded name: as typed, and whose.
-    names: BTreeMap<String, Person>,
+    /// Seconds since 1970, by the clock of the machine that it would run on.
+    pub unix_seconds: u64,
+    /// By folded name.
+    names: BTreeMap<String, Named>,
+    operated: Operated,
     lanes: BTreeMap<LaneNumber, Lane>,
+    lane_numbers: u64,
     mailboxes: BTreeMap<Mark, (Mail, Duration)>,
     failures: BTreeMap<(LaneNumber, u64), FailureCode>,
     blocked: BTreeSet<(RemoteKey, RemoteKey)>,
     marks: u64,
+}
+
+/// A name that someone has.
+#[derive(Clone, Debug)]
+struct Named {
+    /// As typed, and whose.
+    person: Person,
+    claimed_at: u64,
+    /// Whether it was used otherwise than by private messages.
+    used: bool,
+    /// When its owner was here last, about.
+    seen_at: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -41,22 +62,63 @@ impl MemoryBackend {
                 keys,
                 key,
                 may_register,
+                ticket,
             } => {
-                let owned = self.names.iter().find(|(_, person)| person.key == key);
+                let owned = self.names.iter_mut();
+                let mut owned = owned.filter(|(_, named)| named.person.key == key);
+                let owned = owned.next().map(|(folded, named)| {
+                    if *folded != keys.folded {
+                        return ClaimOutcome::KeyHasName(named.person.name.clone());
+                    }
+                    if !named.used && running >= named.seen_at.saturating_add(SEEN_PRECISION) {
+                        named.seen_at = running;
+                    }
+                    ClaimOutcome::Owned(named.person.name.clone())
+                });
                 let outcome = match owned {
-                    Some((folded, person)) if *folded == keys.folded => {
-                        ClaimOutcome::Owned(person.name.clone())
-                    }
-                    Some((_, person)) => ClaimOutcome::KeyHasName(person.name.clone()),
+                    Some(owned) => owned,
                     None if self.names.contains_key(&keys.folded) => ClaimOutcome::Taken,
-                    None if !may_register => ClaimOutcome::NotRegistered,
-                    None => {
-                        let name = name.to_string();
-                        self.names.insert(keys.folded, Person { name, key });
-                        ClaimOutcome::Registered
-                    }
+                    None => match self.admit(running, key, may_register, ticket.as_deref()) {
+                        Ok(()) => {
+                            let name = name.to_string();
+                            let named = Named {
+                                person: Person { name, key },
+                                claimed_at: self.unix_seconds,
+                                used: false,
+                                seen_at: running,
+                            };
+                            self.names.insert(keys.folded, named);
+                            ClaimOutcome::Registered
+                        }
+                        Err(outcome) => outcome,
+                    },
                 };
                 BackendAnswer::Claimed { session, outcome }
+            }
+            BackendRequest::Load => BackendAnswer::Loaded(Ok(Box::new(self.decisions()))),
+            BackendRequest::Operator { number, request } => BackendAnswer::Operator {
+                number,
+                result: self.operate(running, request),
+            },
+            BackendRequest::NameUsed { key } => {
+                let mut names = self.names.values_mut();
+                if let Some(named) = names.find(|named| named.person.key == key) {
+                    named.used = true;
+                }
+                BackendAnswer::NameUsed
+            }
+            BackendRequest::FreeNames {
+                age,
+                here,
+                max_names,
+            } => BackendAnswer::NamesFreed(self.free_names(running, age, &here, max_names)),
+            BackendRequest::Discard { lanes } => {
+                let in_them = |mail: &Mail| {
+                    let mut lanes = lanes.iter();
+                    lanes.any(|(lane, up_to)| mail.lane == *lane && mail.body.number <= *up_to)
+                };
+                let marks = self.waiting_marks(in_them);
+                BackendAnswer::Dropped(self.drop_waiting(&marks, FailureCode::RecipientGone))
             }
             BackendRequest::OpenLane {
                 session,
@@ -97,7 +159,7 @@ impl MemoryBackend {
                 folded,
                 blocked,
             } => {
-                let sender = self.names.get(&folded).map(|person| person.key);
+                let sender = self.names.get(&folded).map(|named| named.person.key);
                 if let Some(sender) = sender {
                     match blocked {
                         true => self.blocked.insert((owner, sender)),
@@ -125,7 +187,7 @@ impl MemoryBackend {
                 });
                 let old = old.map(|(mail, _)| mail.mark).take(max_messages);
                 let old = old.collect::<Vec<_>>();
-                BackendAnswer::Expired(self.drop_old(&old))
+                BackendAnswer::Dropped(self.drop_waiting(&old, FailureCode::Expired))
             }
         }
     }
@@ -137,7 +199,7 @@ impl MemoryBackend {
         to: &str,
         key: Option<RemoteKey>,
     ) -> OpenOutcome {
-        let Some(recipient) = self.names.get(to).cloned() else {
+        let Some(recipient) = self.names.get(to).map(|named| named.person.clone()) else {
             return OpenOutcome::NoSuchName;
         };
         if key.is_some_and(|key| key != recipient.key) {
@@ -150,7 +212,11 @@ impl MemoryBackend {
         let number = match found {
             Some((number, _)) => *number,
             None => {
-                let number = LaneNumber(self.lanes.len().saturating_add(1) as u64);
+                if !self.make_room(&sender, &recipient.key) {
+                    return OpenOutcome::TooMany;
+                }
+                self.lane_numbers = self.lane_numbers.saturating_add(1);
+                let number = LaneNumber(self.lane_numbers);
                 let lane = Lane {
                     sender,
                     store,
@@ -176,6 +242,25 @@ impl MemoryBackend {
             })),
             None => OpenOutcome::Unavailable,
         }
+    }
+
+    /// Whether a sender may have another lane to someone; the oldest that is done with makes room where there are as
+    /// many as may be.
+    fn make_room(&mut self, sender: &RemoteKey, recipient: &RemoteKey) -> bool {
+        let of_sender = self.lanes.iter().filter(|(_, lane)| lane.sender == *sender);
+        let all = of_sender.clone().count() as u64;
+        let to_them = of_sender.filter(|(_, lane)| lane.recipient == *recipient);
+        if to_them.clone().count() < MAX_STORES {
+            return all < MAX_LANES_OF_SENDER;
+        }
+        let is_done = |number: LaneNumber, lane: &Lane| {
+            let mut failures = self.failures.range((number, 0)..=(number, u64::MAX));
+            lane.durable.settled() == lane.durable.accepted() && failures.next().is_none()
+        };
+        let mut to_them = to_them.map(|(number, lane)| (*number, lane));
+        let oldest = to_them.find(|(number, lane)| is_done(*number, lane));
+        let oldest = oldest.map(|(number, _)| number);
+        oldest.is_some_and(|number| self.lanes.remove(&number).is_some())
     }
 
     fn write(&mut self, running: Duration, change: LaneChange) -> (LaneNumber, Durable) {
@@ -235,7 +320,7 @@ impl MemoryBackend {
                 old.push(*mark);
             }
         }
-        let dropped = self.drop_old(&old);
+        let dropped = self.drop_waiting(&old, FailureCode::Expired);
         let found = marks.iter().filter_map(|mark| self.mailboxes.get(mark));
         let messages: Vec<_> = found.map(|(mail, _)| mail.clone()).collect();
         let numbers: BTreeSet<_> = messages.iter().map(|mail| mail.lane).collect();
@@ -249,7 +334,14 @@ impl MemoryBackend {
         }
     }
 
-    fn drop_old(&mut self, marks: &[Mark]) -> Vec<Dropped> {
+    /// What waits, and was not dropped, of such messages.
+    fn waiting_marks(&self, counts: impl Fn(&Mail) -> bool) -> Vec<Mark> {
+        let waiting = self.mailboxes.values().map(|(mail, _)| mail);
+        let waiting = waiting.filter(|mail| mail.dropped.is_none() && counts(mail));
+        waiting.map(|mail| mail.mark).collect()
+    }
+
+    fn drop_waiting(&mut self, marks: &[Mark], code: FailureCode) -> Vec<Dropped> {
         let mut dropped: BTreeMap<LaneNumber, Dropped> = BTreeMap::new();
         for mark in marks {
             let Some((mail, _)) = self.mailboxes.get_mut(mark) else {
@@ -267,7 +359,7 @@ impl MemoryBackend {
             });
             let bytes = mail.body.envelope.len() as u64;
             entry.bytes = entry.bytes.saturating_add(bytes);
-            let (number, code) = (mail.body.number, FailureCode::Expired);
+            let number = mail.body.number;
             entry.failures.push(Failure { number, code });
             mail.body.envelope = Vec::new();
             mail.dropped = Some(code);
@@ -278,7 +370,8 @@ impl MemoryBackend {
 
     fn lane_state(&self, number: LaneNumber) -> Option<LaneState> {
         let lane = self.lanes.get(&number)?;
-        let name = self.names.values().find(|it| it.key == lane.sender);
+        let mut names = self.names.values().map(|named| &named.person);
+        let name = names.find(|person| person.key == lane.sender);
         let pair = (lane.recipient, lane.sender);
         Some(LaneState {
             lane: number,

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use recado_proto::frame::Person;
+use recado_proto::frame::{Hello, Person};
 use recado_proto::id::{ConnectionId, RemoteKey, SessionId};
 use recado_proto::name::Name;
 
@@ -21,6 +21,7 @@ pub struct SessionNumber(pub u64);
 #[derive(Debug)]
 pub(crate) enum Session {
     Greeting(Box<Greeting>),
+    Waiting(Box<Waiting>),
     Claiming(Box<Claiming>),
     Joined(Box<Joined>),
 }
@@ -31,6 +32,13 @@ pub(crate) struct Greeting {
     pub(crate) connection: Connection,
 }
 
+/// Its Hello has come before the hub knew whom to let in.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) connection: Connection,
+    pub(crate) hello: Hello,
+}
+
 /// Its claim is with the backend.
 #[derive(Debug)]
 pub(crate) struct Claiming {
@@ -38,6 +46,10 @@ pub(crate) struct Claiming {
     pub(crate) name: Name,
     /// Whether a token of its address was taken for a new name.
     pub(crate) token_taken: bool,
+    /// Whether it might have a new name but for the number of those from its address.
+    pub(crate) is_admissible: bool,
+    /// Whether nobody may have this name who has not got it.
+    pub(crate) is_name_banned: bool,
 }
 
 /// What is known of a connection before it has a name.
@@ -54,6 +66,8 @@ pub(crate) struct Connection {
 #[derive(Debug)]
 pub(crate) struct Joined {
     pub(crate) person: Person,
+    pub(crate) address: IpAddr,
+    pub(crate) since: Duration,
     pub(crate) datagrams: Datagrams,
     /// Its share of global messages.
     pub(crate) globals: Bucket,
@@ -61,6 +75,8 @@ pub(crate) struct Joined {
     pub(crate) place: Place,
     /// Whether the backend is asked to block someone.
     pub(crate) blocking: bool,
+    /// Whether the backend was told that the name is used.
+    pub(crate) name_used: bool,
     /// When its last frame came.
     pub(crate) heard: Duration,
     /// Whether it was asked since whether it is there.
@@ -76,4 +92,10 @@ pub(crate) enum Datagrams {
     Keyed,
     /// Global messages reach it.
     Up,
+}
+
+impl Datagrams {
+    pub(crate) fn is_up(&self) -> bool {
+        matches!(self, Self::Up)
+    }
 }

@@ -18,7 +18,8 @@ pub use private::{
 };
 pub use relay::{RelayGranted, RelayRefused, RelayRequest};
 pub use wire::{
-    ClosingCode, FailureCode, LaneRefusalCode, PrivateRefusalCode, RefusalCode, RelayRefusalCode,
+    ClosingCode, FailureCode, GlobalRefusalCode, LaneRefusalCode, PrivateRefusalCode, RefusalCode,
+    RelayRefusalCode,
 };
 
 /// Bytes of UTF-8 that a name takes at most: 32 characters of four.
@@ -277,6 +278,8 @@ pub struct GlobalRefused {
     pub id: MessageId,
     /// When to repeat it, in milliseconds.
     pub retry_in_ms: u64,
+    /// Why it was not taken.
+    pub code: GlobalRefusalCode,
 }
 
 /// See [`ServerFrame::Closing`].
@@ -440,6 +443,7 @@ impl ServerFrame {
             Self::GlobalRefused(refused) => Body::GlobalRefused(wire::GlobalRefused {
                 id: refused.id.as_bytes().to_vec(),
                 retry_in_ms: refused.retry_in_ms,
+                code: refused.code.into(),
             }),
             Self::ProbeHeard(nonce) => Body::ProbeHeard(wire::ProbeHeard { nonce }),
             Self::PathUnconfirmed => Body::PathUnconfirmed(wire::PathUnconfirmed {}),
@@ -509,6 +513,7 @@ impl ServerFrame {
             Body::GlobalRefused(refused) => Self::GlobalRefused(GlobalRefused {
                 id: id("id", &refused.id)?,
                 retry_in_ms: refused.retry_in_ms,
+                code: refused.code(),
             }),
             Body::ProbeHeard(heard) => Self::ProbeHeard(heard.nonce),
             Body::PathUnconfirmed(_) => Self::PathUnconfirmed,

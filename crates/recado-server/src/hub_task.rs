@@ -6,11 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use recado_hub::{BackendRequest, DatagramChecks, Event, Hub, HubConfig, Output, SessionNumber};
+use recado_hub::{
+    BackendRequest, DatagramChecks, Event, Hub, HubConfig, OperatorAnswer, OperatorCommand,
+    OperatorError, OperatorNumber, Output, SessionNumber,
+};
 use recado_proto::datagram::{SessionSecret, Side};
 use recado_proto::frame::ClientFrame;
 use recado_proto::id::{ConnectionId, RemoteKey, SessionId};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::backend::Backend;
@@ -34,9 +37,17 @@ pub(crate) enum ShellEvent {
         session: SessionNumber,
         frames: Vec<ClientFrame>,
     },
+    /// The operator wants something.
+    Operator {
+        command: OperatorCommand,
+        answer: AnswerTo,
+    },
     /// Every connection has ended: the task is to end too.
     Finish,
 }
+
+/// Where to tell what came of a command.
+pub(crate) type AnswerTo = oneshot::Sender<Result<OperatorAnswer, OperatorError>>;
 
 /// A new chat session, with what the shell keeps of it.
 pub(crate) struct Arrival {
@@ -64,6 +75,9 @@ pub(crate) struct HubTask {
     backend: Backend,
     datagrams: Shards,
     relay: Relay,
+    /// Who waits for what came of a command.
+    operating: BTreeMap<OperatorNumber, AnswerTo>,
+    commands: u64,
 }
 
 impl HubTask {
@@ -80,6 +94,8 @@ impl HubTask {
             backend,
             datagrams,
             relay,
+            operating: BTreeMap::new(),
+            commands: 0,
         }
     }
 
@@ -87,6 +103,8 @@ impl HubTask {
     pub(crate) async fn run(mut self, mut events: mpsc::Receiver<ShellEvent>) {
         let mut batch = Vec::with_capacity(BATCH);
         let mut finished = false;
+        // It asks for what it must know before anyone comes.
+        self.do_outputs().await;
         while !finished {
             let deadline = self.hub.poll_timeout().map(|at| self.started + at);
             let timer = tokio::time::sleep_until(deadline.unwrap_or_else(far_future));
@@ -101,6 +119,9 @@ impl HubTask {
                                 for frame in frames {
                                     self.hub.handle(now, Event::Frame { session, frame });
                                 }
+                            }
+                            ShellEvent::Operator { command, answer } => {
+                                self.operate(command, answer);
                             }
                             ShellEvent::Finish => finished = true,
                         }
@@ -155,6 +176,14 @@ impl HubTask {
         self.hub.handle(now, connected);
     }
 
+    fn operate(&mut self, command: OperatorCommand, answer: AnswerTo) {
+        self.commands += 1;
+        let number = OperatorNumber(self.commands);
+        self.operating.insert(number, answer);
+        let now = self.now();
+        self.hub.handle(now, Event::Operator { number, command });
+    }
+
     async fn take(&mut self, event: Event) {
         // Gone already where the hub closed it.
         if let Event::Disconnected { session } = &event
@@ -201,6 +230,12 @@ impl HubTask {
                 Output::OpenRelay { number, tokens } => self.relay.open(number, tokens),
                 Output::ProbeBack { session } => {
                     self.command(DatagramCommand::ProbeBack(session)).await;
+                }
+                Output::OperatorAnswer { number, result } => {
+                    if let Some(answer) = self.operating.remove(&number) {
+                        // Whoever asked may be gone; what was asked is done all the same.
+                        let _ = answer.send(result);
+                    }
                 }
                 Output::FanOut { plaintext } => {
                     self.command(DatagramCommand::FanOut(plaintext)).await;

@@ -1,11 +1,12 @@
 //! Starting, running and stopping.
 
-use std::net::{IpAddr, SocketAddr};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use recado_hub::{Event, HubConfig, PrivateConfig, Registration, RelayConfig};
+use recado_hub::{Event, HubConfig, Limit, PrivateConfig, Registration, RelayConfig};
 use recado_proto::fingerprint::Fingerprint;
 use recado_proto::id::LogId;
 use recado_proto::relay::TokenSource;
@@ -15,18 +16,22 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::addresses;
+use crate::addresses::{self, Reachable};
+use crate::admin::{self, Admin, Socket};
 use crate::backend::{Backend, BackendError, BackendEvent};
+use crate::backup::{BackupSource, DATABASE_FILE};
 use crate::certificate::acme::{Acme, AcmeConfig, AcmeError};
 use crate::certificate::files::{CertificateFiles, FilesError};
 use crate::data_folder::{DataFolder, DataFolderError};
+use crate::exposure::{self, Exposure, Watch};
 use crate::http::{HttpConfig, HttpService, TrustedProxy};
 use crate::hub_task::{EVENT_QUEUE, HubTask, ShellEvent};
 use crate::identity::{IdentityError, ServerIdentity};
 use crate::metrics::{self, Metrics, Parts, Watched};
 use crate::net::listen::{self, Bound, Inherited, Listen, ListenError, PortFallback};
 use crate::net::{
-    Acceptor, Relay, RelayLimits, Services, Shards, UdpPort, default_shards, run_accept,
+    AcceptConfig, Acceptor, Relay, RelayLimits, Services, Shards, UdpPort, default_shards,
+    run_accept,
 };
 use crate::tls::{Generation, Tls};
 
@@ -41,9 +46,6 @@ const MAX_CONNECTIONS: usize = 16_384;
 
 /// Files that are not connections: database, sockets, logs, and some in reserve.
 const RESERVED_FILES: u64 = 128;
-
-/// The database in the data folder.
-const DATABASE_FILE: &str = "recado.db";
 
 /// What a server is told.
 #[derive(Debug)]
@@ -62,6 +64,8 @@ pub struct ServerConfig {
     pub hosts: Vec<String>,
     /// Who may register a new name.
     pub registration: Registration,
+    /// Limits that are not to be changed while it runs.
+    pub limits: BTreeMap<Limit, u64>,
     /// What those are served who are not recado's own clients.
     pub public: PublicCertificates,
     /// Proxies whose word on whom they speak for is taken.
@@ -136,6 +140,8 @@ pub struct Server {
     tcp: Vec<SocketAddr>,
     udp: Vec<SocketAddr>,
     fingerprint: Fingerprint,
+    reachable: Reachable,
+    exposure: Option<Exposure>,
     folder: Arc<DataFolder>,
     renewal: Renewal,
     public: Keeper,
@@ -233,10 +239,19 @@ impl Server {
         })?;
         let (alive, all_ended) = mpsc::channel(1);
 
-        let tcp = listeners
+        let tcp: Vec<_> = listeners
             .iter()
             .filter_map(|l| l.local_addr().ok())
             .collect();
+        // A CA vouches for names of the Internet's alone.
+        let public_names = match &config.public {
+            PublicCertificates::Acme(acme) => acme.names.clone(),
+            PublicCertificates::Own | PublicCertificates::Files(_) => Vec::new(),
+        };
+        let reachable = Reachable {
+            listening: tcp.clone(),
+            hosts: config.hosts.into_iter().chain(public_names).collect(),
+        };
         let udp = ports.iter().map(|port| port.local_addr()).collect();
         let traffic = ports.iter().map(UdpPort::traffic).collect();
         let hub_config = HubConfig {
@@ -246,6 +261,7 @@ impl Server {
             private: PrivateConfig::default(),
             relays: RelayConfig::default(),
             tokens: TokenSource::new(crate::net::random()),
+            fixed: config.limits,
         };
         let shards =
             Shards::spawn(ports, &events, default_shards()).map_err(StartError::Threads)?;
@@ -254,6 +270,8 @@ impl Server {
         let hub = HubTask::new(hub_config, backend, shards, relay.clone());
         let hub = tokio::spawn(hub.run(hub_events));
 
+        let watch = Watch::new(config.registration, config.trusted_proxies.clone());
+        let exposure = exposure::at_start(config.registration, &reachable);
         let tls = Tls::new(generation);
         let root_pem: Arc<str> = identity.root_pem().into();
         let http = HttpConfig {
@@ -272,8 +290,11 @@ impl Server {
             events.clone(),
             stopped,
             alive,
-            port,
-            max_connections,
+            AcceptConfig {
+                port,
+                max_connections,
+                watch,
+            },
         );
         if let Some((listener, mut metrics)) = metrics {
             metrics.watch(Parts {
@@ -290,6 +311,22 @@ impl Server {
             };
             tokio::spawn(metrics::serve(listener, Arc::new(watched)));
         }
+        match Socket::open(folder.path()) {
+            Ok(socket) => {
+                let facts = admin::Facts {
+                    fingerprint: identity.fingerprint(),
+                    reachable: reachable.clone(),
+                    registration: config.registration,
+                    admission: acceptor.admission.clone(),
+                    source: BackupSource::new(folder.clone()),
+                    started: SystemTime::now(),
+                };
+                let admin = Admin::new(events.clone(), acceptor.stop.clone(), facts);
+                tokio::spawn(admin.run(socket));
+            }
+            // People can talk all the same.
+            Err(error) => tracing::warn!(%error, "there is no admin socket"),
+        }
         for listener in listeners {
             tokio::spawn(run_accept(listener, acceptor.clone()));
         }
@@ -297,6 +334,8 @@ impl Server {
             tcp,
             udp,
             fingerprint: identity.fingerprint(),
+            reachable,
+            exposure,
             folder,
             renewal: Renewal { identity, tls },
             public,
@@ -328,30 +367,15 @@ impl Server {
         self.folder.path()
     }
 
-    /// The addresses at which people can reach the server: those listened on, or the machine's where that is
-    /// all of them.
-    pub fn reachable(&self) -> Vec<SocketAddr> {
-        let interfaces = addresses::interface_addresses();
-        let mut reachable: Vec<SocketAddr> = Vec::new();
-        for listening in &self.tcp {
-            if !listening.ip().is_unspecified() {
-                reachable.push(*listening);
-                continue;
-            }
-            let same_family = |address: &&IpAddr| address.is_ipv4() == listening.is_ipv4();
-            let here = interfaces.iter().filter(same_family);
-            reachable.extend(here.map(|ip| SocketAddr::new(*ip, listening.port())));
-        }
-        if reachable.is_empty()
-            && let Some(listening) = self.tcp.first()
-        {
-            let loopback = match listening.ip() {
-                IpAddr::V4(_) => IpAddr::from([127, 0, 0, 1]),
-                IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
-            };
-            reachable.push(SocketAddr::new(loopback, listening.port()));
-        }
-        reachable
+    /// `HOST:PORT` at which people can reach the server: what the operator says it is called, then the addresses listened
+    /// on, or the machine's where that is all of them.
+    pub fn reachable(&self) -> Vec<String> {
+        self.reachable.all()
+    }
+
+    /// Whom it lets in whom its operator may not expect, as far as is known.
+    pub fn exposure(&self) -> Option<&Exposure> {
+        self.exposure.as_ref()
     }
 
     /// What stops this server.

@@ -147,6 +147,7 @@ impl World {
             private: PrivateConfig::default(),
             relays: RelayConfig::default(),
             tokens: TokenSource::new([7; 32]),
+            fixed: BTreeMap::new(),
         });
         let mut world = Self {
             now: Duration::from_secs(1),
@@ -447,6 +448,8 @@ impl World {
                     let at = self.now + self.config.backend;
                     self.file(at, Happening::Backend(answer));
                 }
+                // Nobody operates it.
+                Output::OperatorAnswer { .. } => {}
                 Output::OpenDatagrams { session } => self.command_shard(Command::Open(session)),
                 Output::DatagramsLost { session } => {
                     self.command_shard(Command::Unconfirm(session))

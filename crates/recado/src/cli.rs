@@ -13,6 +13,7 @@ use recado_server::Listen;
 use recado_server::http::TrustedProxy;
 
 use crate::i18n::Language;
+use crate::period::Period;
 
 /// Everything that was asked for.
 #[derive(Parser, Debug)]
@@ -108,6 +109,8 @@ pub(crate) enum Command {
     Demo(Demo),
     Trust(Trust),
     Name(Names),
+    Invite(Invite),
+    Admin(Admin),
 }
 
 #[derive(Args, Debug)]
@@ -128,6 +131,8 @@ pub(crate) struct Serve {
         default_value = "lan"
     )]
     pub(crate) registration: Registration,
+    #[arg(long, env = "RECADO_MESSAGE_AGE", value_name = "PERIOD")]
+    pub(crate) message_age: Option<Period>,
     #[arg(long, env = "RECADO_HOST", value_name = "NAME", value_delimiter = ',')]
     pub(crate) host: Vec<String>,
     #[arg(
@@ -176,6 +181,7 @@ pub(crate) struct Serve {
 pub(crate) enum Registration {
     Lan,
     Open,
+    Invite,
     Closed,
 }
 
@@ -360,6 +366,122 @@ pub(crate) enum NameCommand {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+}
+
+/// What every command to a server of this machine takes.
+#[derive(Args, Debug)]
+pub(crate) struct Operating {
+    #[arg(long, global = true, env = "RECADO_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    #[arg(
+        long,
+        global = true,
+        env = "RECADO_OUTPUT",
+        value_name = "FORMAT",
+        default_value = "text"
+    )]
+    pub(crate) output: OutputFormat,
+}
+
+#[derive(Args, Debug)]
+#[command(disable_help_subcommand = true)]
+pub(crate) struct Invite {
+    #[command(subcommand)]
+    pub(crate) command: Option<InviteCommand>,
+    #[arg(long, env = "RECADO_USES", value_name = "N", default_value_t = 1)]
+    pub(crate) uses: u32,
+    #[arg(
+        long,
+        env = "RECADO_EXPIRES",
+        value_name = "PERIOD",
+        default_value = "7d"
+    )]
+    pub(crate) expires: Period,
+    #[arg(
+        long,
+        env = "RECADO_ADDRESS",
+        value_name = "HOST[:PORT]",
+        value_delimiter = ','
+    )]
+    pub(crate) address: Vec<ServerAddress>,
+    #[command(flatten)]
+    pub(crate) operating: Operating,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum InviteCommand {
+    List,
+    Revoke {
+        #[arg(value_name = "ID")]
+        id: u64,
+    },
+}
+
+#[derive(Args, Debug)]
+#[command(
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
+pub(crate) struct Admin {
+    #[command(subcommand)]
+    pub(crate) command: AdminCommand,
+    #[command(flatten)]
+    pub(crate) operating: Operating,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum AdminCommand {
+    List {
+        #[arg(long, env = "RECADO_HERE", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
+        here: bool,
+    },
+    Kick(Who),
+    Ban(Whom),
+    Unban(Whom),
+    Bans,
+    Mute(Who),
+    Unmute(Who),
+    Mutes,
+    Release {
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    Limits {
+        #[arg(value_name = "LIMIT")]
+        limit: Option<String>,
+        #[arg(value_name = "VALUE")]
+        value: Option<String>,
+    },
+    Stats,
+    Backup {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    Restore {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+}
+
+/// A person, by name or key.
+#[derive(Args, Debug)]
+pub(crate) struct Who {
+    #[arg(value_name = "NAME", required_unless_present = "key")]
+    pub(crate) name: Option<String>,
+    #[arg(long, value_name = "KEY", conflicts_with = "name")]
+    pub(crate) key: Option<String>,
+}
+
+/// The same, or addresses.
+#[derive(Args, Debug)]
+pub(crate) struct Whom {
+    #[arg(value_name = "NAME", required_unless_present_any = ["key", "address"])]
+    pub(crate) name: Option<String>,
+    #[arg(long, value_name = "KEY", conflicts_with_all = ["name", "address"])]
+    pub(crate) key: Option<String>,
+    #[arg(long, value_name = "ADDR[/BITS]", conflicts_with = "name")]
+    pub(crate) address: Option<String>,
 }
 
 /// Puts the language's words into the command and all beneath it.

@@ -1,5 +1,6 @@
 //! The recado program: command line, line mode, wiring. Decisions live in the crates beneath.
 
+mod admin;
 mod argv;
 mod calc;
 mod chat;
@@ -11,7 +12,9 @@ mod doctor;
 mod files;
 mod i18n;
 mod install;
+mod invite;
 mod name;
+mod period;
 mod secret;
 mod send;
 mod send_files;
@@ -80,6 +83,8 @@ fn run(cli: Cli, language: Language) -> Exit {
             Command::Demo(arguments) => demo::run(&context, arguments).await,
             Command::Trust(arguments) => trust::run(&context, arguments).await,
             Command::Name(arguments) => name::run(&context, arguments).await,
+            Command::Invite(arguments) => invite::run(&context, arguments).await,
+            Command::Admin(arguments) => admin::run(&context, arguments).await,
         }
     });
     // A thread that still waits for a line on standard input must not hold the program up.

@@ -1,12 +1,13 @@
 //! `recado serve`.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 
 use listenfd::ListenFd;
 use recado_server::{
-    AcmeConfig, CertificateFiles, DiskFailed, Inherited, PortFallback, PublicCertificates, Server,
-    ServerConfig,
+    AcmeConfig, CertificateFiles, DiskFailed, Exposure, Inherited, Limit, PortFallback,
+    PublicCertificates, Server, ServerConfig,
 };
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,6 +16,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::cli::{self, LogFormat};
 use crate::context::{Context, Exit};
+use crate::period::Period;
 use crate::{terminal, wording};
 
 /// Serves until SIGINT or SIGTERM.
@@ -39,6 +41,15 @@ pub(crate) async fn run(context: &Context, arguments: cli::Serve) -> Exit {
             return Exit::Failed;
         }
     };
+    let limits = match limits(arguments.message_age) {
+        Ok(limits) => limits,
+        Err((least, most)) => {
+            let (least, most) = (least.to_string(), most.to_string());
+            let range = [("least", least.as_str()), ("most", most.as_str())];
+            context.complain(&context.text("serve-message-age", &range));
+            return Exit::WrongUse;
+        }
+    };
     let config = ServerConfig {
         inherited,
         metrics: arguments.metrics,
@@ -57,8 +68,10 @@ pub(crate) async fn run(context: &Context, arguments: cli::Serve) -> Exit {
         registration: match arguments.registration {
             cli::Registration::Lan => recado_server::Registration::Lan,
             cli::Registration::Open => recado_server::Registration::Open,
+            cli::Registration::Invite => recado_server::Registration::Invite,
             cli::Registration::Closed => recado_server::Registration::Closed,
         },
+        limits,
     };
     // Before the ready line, so that a signal right after it already drains.
     let signals = (
@@ -111,6 +124,19 @@ pub(crate) async fn run(context: &Context, arguments: cli::Serve) -> Exit {
     }
 }
 
+/// Limits that are not to be changed while the server runs; or what they may be.
+fn limits(message_age: Option<Period>) -> Result<BTreeMap<Limit, u64>, (Period, Period)> {
+    let mut limits = BTreeMap::new();
+    if let Some(age) = message_age {
+        let (least, most) = Limit::MessageAge.range();
+        if !(least..=most).contains(&age.seconds()) {
+            return Err((Period::from_seconds(least), Period::from_seconds(most)));
+        }
+        limits.insert(Limit::MessageAge, age.seconds());
+    }
+    Ok(limits)
+}
+
 /// The sockets that systemd, or the like of it, has bound for us, if it has.
 fn inherited() -> io::Result<Inherited> {
     let mut handed = ListenFd::from_env();
@@ -149,6 +175,14 @@ fn announce(context: &Context, server: &Server, format: LogFormat) -> io::Result
             LogFormat::Text => context.notice(&format!("  {command}")),
             LogFormat::Json => tracing::info!(command, "reachable"),
         }
+    }
+    match (server.exposure(), format) {
+        // Said also to those who want quiet.
+        (Some(Exposure::Public(address)), LogFormat::Text) => {
+            terminal::tell(&context.text("serve-exposed", &[("address", address)]));
+        }
+        (Some(exposure), _) => tracing::warn!("{exposure}"),
+        (None, _) => {}
     }
     Ok(())
 }

@@ -283,6 +283,13 @@ pub(crate) fn history(language: Language, error: &HistoryError) -> String {
             "history-failed",
             &[("path", &path(file)), ("cause", &chain(source))],
         ),
+        HistoryError::Damaged { path: file, said } => {
+            let said = sanitise_line(said);
+            language.text(
+                "history-damaged",
+                &[("path", &path(file)), ("cause", &said)],
+            )
+        }
         HistoryError::Thread => language.text("history-thread", &[]),
     }
 }

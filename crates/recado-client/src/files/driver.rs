@@ -18,6 +18,10 @@ use super::task::blocking;
 use super::transfer::{Receiving, Sending, Target, TransferError, Watch, beside};
 use crate::history::Database;
 
+/// How far a transfer's thread steps back behind others (nice(2)), so that a chat does not wait for a processor: it gets a
+/// third of what another busy thread gets, and all of what nobody wants.
+const STEP_BACK: i32 = 5;
+
 /// How often progress is told.
 const PROGRESS_TIME: Duration = Duration::from_millis(200);
 
@@ -214,6 +218,9 @@ impl Driver {
         std::thread::Builder::new()
             .name("file".to_owned())
             .spawn(move || {
+                // Elsewhere it would be the whole program that steps back, and not this thread.
+                #[cfg(target_os = "linux")]
+                let _ = rustix::process::nice(STEP_BACK);
                 let ended = runtime.block_on(work.run(side, channel));
                 runtime.shutdown_background();
                 let _ = done.send(ended);

@@ -6,10 +6,12 @@ use std::time::Duration;
 use aws_lc_rs::rand;
 use recado_engine::Failure;
 use recado_proto::id::MessageId;
+use rusqlite::config::DbConfig;
 use rusqlite::{
     Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior, params,
 };
 
+use super::open_mark::{self, OpenMark};
 use super::{HistoryError, Outgoing, Standing, outbox};
 use crate::home;
 
@@ -32,10 +34,13 @@ pub struct Database {
     path: PathBuf,
     /// Rows that had been changed when the log was last moved.
     moved: u64,
+    /// Taken away when everything else is closed.
+    mark: OpenMark,
 }
 
 impl Database {
-    /// Opens, creates or upgrades the database in an identity's folder.
+    /// Opens, creates or upgrades the database in an identity's folder; after checking it where a process that had it
+    /// open did not end in order.
     ///
     /// # Errors
     /// [`HistoryError`].
@@ -44,14 +49,50 @@ impl Database {
         let path = folder.join(FILE);
         // Made here, so that it is open to its owner alone; what SQLite puts beside it follows it.
         drop(home::open_lock(&path)?);
+        let left_over = open_mark::left_over(folder)?;
+        let mark = OpenMark::put(folder)?;
         let connection = Connection::open(&path).map_err(|error| classify(&path, error))?;
         let mut database = Self {
             connection,
             path,
             moved: 0,
+            mark,
         };
-        database.prepare()?;
+        let opened = database
+            .prepare()
+            .and_then(|()| match left_over.is_empty() {
+                true => Ok(()),
+                false => database.check(),
+            });
+        database.note_failure(&opened);
+        opened?;
+        open_mark::take_away(left_over);
         Ok(database)
+    }
+
+    /// Whether the database is as SQLite wrote it.
+    fn check(&self) -> Result<(), HistoryError> {
+        let check = "PRAGMA quick_check(1)";
+        let said: String =
+            self.read(|connection| connection.query_row(check, [], |row| row.get(0)))?;
+        match said.as_str() {
+            "ok" => Ok(()),
+            _ => Err(HistoryError::Damaged {
+                path: self.path.clone(),
+                said,
+            }),
+        }
+    }
+
+    /// After a failure nobody knows what is on the disk: the next start checks it. Nor is it tried again: when the
+    /// database is closed, SQLite would move the log, and sync what it could not sync before.
+    fn note_failure<T>(&self, done: &Result<T, HistoryError>) {
+        if let Err(HistoryError::Failed { .. } | HistoryError::Damaged { .. }) = done {
+            self.mark.stay();
+            let no_checkpoint = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+            // There is nothing to be done about a failure of this.
+            let _ = self.connection.set_db_config(no_checkpoint, true);
+        }
     }
 
     fn prepare(&mut self) -> Result<(), HistoryError> {
@@ -111,7 +152,9 @@ impl Database {
                 transaction.commit()?;
                 Ok(answer)
             });
-        done.map_err(|error| classify(path, error))
+        let done = done.map_err(|error| classify(path, error));
+        self.note_failure(&done);
+        done
     }
 
     /// Moves the log into the database, once it has grown.
@@ -134,7 +177,9 @@ impl Database {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, HistoryError> {
-        work(&self.connection).map_err(|error| classify(&self.path, error))
+        let done = work(&self.connection).map_err(|error| classify(&self.path, error));
+        self.note_failure(&done);
+        done
     }
 
     /// Writes a message down as queued. Whoever holds the identity's lock sends it. False if there is one of this id

@@ -7,6 +7,7 @@
 mod database;
 mod keeper;
 mod offers;
+mod open_mark;
 mod outbox;
 mod past;
 #[cfg(test)]
@@ -58,6 +59,14 @@ pub enum HistoryError {
         path: PathBuf,
         /// SQLite's answer.
         source: rusqlite::Error,
+    },
+    /// It is not what was written: a process that had it open did not end in order, and so it was checked.
+    #[error("{} is damaged ({said}); put it back from a copy", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says of it.
+        said: String,
     },
     /// The thread that writes could not be started, or has ended.
     #[error("the thread that writes the database has ended")]

@@ -617,3 +617,80 @@ fn a_full_disk_refuses_all_of_a_commit_and_says_what() {
     assert_eq!(bob.feed(0, 10).count(), 0);
     assert!(bob.database.enter(&long).unwrap());
 }
+
+/// Marks of processes that have it open, or did not end in order.
+fn marks(bob: &Bob) -> usize {
+    let entries = std::fs::read_dir(bob.folder.path()).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.contains("-open")).count()
+}
+
+#[test]
+fn a_database_is_checked_where_a_process_did_not_end_in_order() {
+    let mut bob = Bob::new();
+    let long: Vec<_> = (1..=60)
+        .map(|n| {
+            receive(
+                n,
+                MessageId::from_bytes([n as u8; 16]),
+                text(&"x".repeat(900)),
+            )
+        })
+        .collect();
+    bob.commit(&long);
+    let folder = bob.folder.path().to_owned();
+    // Another process beside it is no sign of anything.
+    let beside = Database::open(&folder).unwrap();
+    assert_eq!(marks(&bob), 2);
+    drop(beside);
+    assert_eq!(marks(&bob), 1);
+    let pragma = "PRAGMA wal_checkpoint(TRUNCATE)";
+    bob.database
+        .read(|c| c.query_row(pragma, [], |_| Ok(())))
+        .unwrap();
+    // One that was killed: its mark stays, and nobody holds it.
+    let mark = folder.join("history.db-open.0123456789abcdef.tmp");
+    std::fs::write(&mark, "").unwrap();
+    drop(Database::open(&folder).unwrap());
+    assert!(!mark.exists(), "it was checked, and that was all");
+
+    let Bob { folder, database } = bob;
+    drop(database);
+    let file = folder.path().join("history.db");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 3_000].fill(0xAA);
+    std::fs::write(&file, bytes).unwrap();
+    // Whoever ended in order is believed.
+    drop(Database::open(folder.path()).unwrap());
+    std::fs::write(&mark, "").unwrap();
+    for _ in 0..2 {
+        match Database::open(folder.path()) {
+            Err(HistoryError::Damaged { .. } | HistoryError::Failed { .. }) => {}
+            other => panic!("{other:?}"),
+        }
+        assert!(mark.exists(), "the next start looks again");
+    }
+}
+
+#[test]
+fn a_database_that_failed_is_checked_at_the_next_start() {
+    let mut bob = Bob::new();
+    let failed = bob
+        .database
+        .write(|transaction| transaction.execute("nonsense", []));
+    assert!(matches!(failed, Err(HistoryError::Failed { .. })));
+    let Bob { folder, database } = bob;
+    drop(database);
+    let mut bob = Bob {
+        database: Database::open(folder.path()).unwrap(),
+        folder,
+    };
+    // Its own alone: the other's was taken away with the check.
+    assert_eq!(marks(&bob), 1);
+    assert!(
+        bob.database
+            .enter(&outgoing(1, Some("Alice"), "x"))
+            .unwrap()
+    );
+}

@@ -379,6 +379,7 @@ fn who_is_told_to_wait_waits_and_then_repeats() {
     let refused = GlobalRefused {
         id: MessageId::from_bytes([1; 16]),
         retry_in_ms: 2000,
+        code: GlobalRefusalCode::Rate,
     };
     story.frame(ServerFrame::GlobalRefused(refused));
     story.wait(Duration::from_millis(1999));
@@ -388,6 +389,24 @@ fn who_is_told_to_wait_waits_and_then_repeats() {
     story.frame(ServerFrame::Global(story.numbered(1, 1, "Olá")));
     let events = story.events();
     assert_eq!(events.last(), Some(&state(1, State::Stored)), "{events:?}");
+}
+
+#[test]
+fn what_someone_says_who_is_muted_has_failed() {
+    let mut story = Story::ready(true);
+    story.say(1, "Olá");
+    let refused = GlobalRefused {
+        id: MessageId::from_bytes([1; 16]),
+        retry_in_ms: 60_000,
+        code: GlobalRefusalCode::Muted,
+    };
+    story.frame(ServerFrame::GlobalRefused(refused));
+    let failed = state(1, State::Failed(Failure::Muted));
+    assert_eq!(story.events().last(), Some(&failed));
+    // Told once, also where it was repeated meanwhile; and the next waits for nothing.
+    story.frame(ServerFrame::GlobalRefused(refused));
+    assert_eq!(story.events(), []);
+    assert_eq!(story.unechoed(), 0);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Stories of Alice, Bob and the hub, with a backend that answers at once.
 
 mod model;
+mod operating;
 mod private;
 
 use std::net::Ipv4Addr;
@@ -13,6 +14,7 @@ use recado_proto::id::{ConnectionId, MessageId, OfferId, SessionId, Signature};
 use super::*;
 use crate::event::DatagramChecks;
 use crate::memory_backend::MemoryBackend;
+use crate::operator::{OperatorAnswer, OperatorError, OperatorNumber};
 use crate::relay::{RELAY_PATIENCE, RelayNumber};
 
 /// A hub, and what it had the shell do.
@@ -27,6 +29,7 @@ struct Story {
     probed: Vec<SessionNumber>,
     relays: Vec<RelayNumber>,
     fanned_out: Vec<IncomingGlobal>,
+    answers: Vec<(OperatorNumber, Result<OperatorAnswer, OperatorError>)>,
     next: u64,
     /// Whether the backend fails.
     fails: bool,
@@ -49,6 +52,7 @@ impl Story {
                 },
                 relays: RelayConfig::default(),
                 tokens: TokenSource::new([7; 32]),
+                fixed: BTreeMap::new(),
             }),
             now: Duration::from_secs(1),
             backend: MemoryBackend::default(),
@@ -59,6 +63,7 @@ impl Story {
             probed: vec![],
             relays: vec![],
             fanned_out: vec![],
+            answers: vec![],
             next: 0,
             fails: false,
             waiting: None,
@@ -106,6 +111,7 @@ impl Story {
                 Output::DatagramsLost { session } => self.lost.push(session),
                 Output::ProbeBack { session } => self.probed.push(session),
                 Output::OpenRelay { number, .. } => self.relays.push(number),
+                Output::OperatorAnswer { number, result } => self.answers.push((number, result)),
                 Output::FanOut { plaintext } => match ServerDatagram::decode(&plaintext) {
                     Ok(Some(ServerDatagram::Global(global))) => self.fanned_out.push(global),
                     other => panic!("{other:?}"),

@@ -35,7 +35,7 @@ impl Flight {
 impl Lanes {
     /// Whether anything waits to be asked of the backend.
     pub(super) fn has_work(&self) -> bool {
-        !self.dirty.is_empty() || !self.asking.is_empty()
+        !self.dirty.is_empty() || !self.asking.is_empty() || !self.discarding.is_empty()
     }
 
     /// Asks the backend for all that has gathered, once it has answered what it was asked before.
@@ -53,6 +53,10 @@ impl Lanes {
             }
             self.flight.commit = true;
             out.ask(BackendRequest::Commit(changes));
+        }
+        if !self.discarding.is_empty() {
+            let lanes = std::mem::take(&mut self.discarding);
+            out.ask(BackendRequest::Discard { lanes });
         }
         for at in self.asking.drain(..) {
             let Some(mailbox) = self.mailboxes.get_mut(at) else {

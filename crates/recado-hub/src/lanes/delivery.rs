@@ -184,11 +184,11 @@ fn send(
     out: &mut Outputs,
 ) {
     let handle = match lane.recipient {
-        Some(handle) => handle,
-        None => {
+        Some(handle) if !lane.is_renamed => handle,
+        _ => {
             let handle = u32::try_from(reader.lanes.len()).unwrap_or(u32::MAX);
             reader.lanes.push(at);
-            lane.recipient = Some(handle);
+            (lane.recipient, lane.is_renamed) = (Some(handle), false);
             let announced = IncomingLane {
                 lane: handle,
                 from: lane.from.clone(),

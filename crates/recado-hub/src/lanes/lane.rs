@@ -54,6 +54,10 @@ pub(super) struct Lane {
     pub(super) sender: Option<OpenedBy>,
     /// The server's number for it in the recipient's session, where it was announced.
     pub(super) recipient: Option<u32>,
+    /// Whether its sender has another name since, under which it is to be announced again.
+    pub(super) is_renamed: bool,
+    /// Whether its recipient's name was released since it was opened.
+    pub(super) is_released: bool,
 }
 
 /// What a commit has of a lane, to be told once it has returned.
@@ -104,6 +108,8 @@ impl Lane {
             refusing: false,
             sender: None,
             recipient: None,
+            is_renamed: false,
+            is_released: false,
         }
     }
 
@@ -148,6 +154,14 @@ impl Lane {
         self.refusing = false;
     }
 
+    /// Its sender's name as it is now: a key whose name was released may have another.
+    pub(super) fn rename(&mut self, from: Person) {
+        if self.from.name != from.name && !from.name.is_empty() {
+            self.from = from;
+            self.is_renamed = self.recipient.is_some();
+        }
+    }
+
     /// The message was sent to the recipient.
     pub(super) fn sent(&mut self, size: u32) {
         self.sent.push_back(size);
@@ -155,7 +169,7 @@ impl Lane {
 
     /// The recipient's session has ended. Returns what it had not acknowledged.
     pub(super) fn unsend(&mut self) -> Waiting {
-        self.recipient = None;
+        (self.recipient, self.is_renamed) = (None, false);
         total(&std::mem::take(&mut self.sent))
     }
 

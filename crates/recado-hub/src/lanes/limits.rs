@@ -84,6 +84,9 @@ pub(super) const BEHIND_RETRY: Duration = Duration::from_millis(100);
 /// When one comes back whose recipient's mailbox is full while they are away.
 pub(super) const FULL_RETRY: Duration = Duration::from_secs(10);
 
+/// When one comes back who has as many lanes as may be: once somebody has read what waits in one of them.
+pub(super) const LANES_RETRY: Duration = Duration::from_secs(60);
+
 /// When a commit that failed is tried again, and whoever asked for something comes back.
 pub(super) const STORAGE_RETRY: Duration = Duration::from_secs(1);
 

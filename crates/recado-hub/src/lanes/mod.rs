@@ -11,9 +11,10 @@ mod lane;
 mod limits;
 mod mailbox;
 mod outgoing;
+mod restricting;
 mod sending;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use recado_proto::frame::{Failure, LaneProgress, ServerFrame};
@@ -60,6 +61,12 @@ pub(crate) struct Lanes {
     /// The backend failed: nothing is asked of it before.
     not_before: Duration,
     expire_due: Duration,
+    /// Whose messages the operator refuses.
+    muted: BTreeSet<RemoteKey>,
+    /// To whom nothing is taken, as the operator has banned them.
+    banned: BTreeSet<RemoteKey>,
+    /// What is dropped behind the next commit: of these lanes up to a number, as their recipients are gone.
+    discarding: Vec<(LaneNumber, u64)>,
 }
 
 /// A session's place here.
@@ -86,6 +93,9 @@ impl Lanes {
             flight: Flight::default(),
             not_before: Duration::ZERO,
             expire_due: Duration::ZERO,
+            muted: BTreeSet::new(),
+            banned: BTreeSet::new(),
+            discarding: Vec::new(),
         }
     }
 
@@ -211,7 +221,7 @@ impl Lanes {
         now.saturating_add(half.unwrap_or_default())
     }
 
-    /// The backend dropped messages that were too old.
+    /// The backend dropped messages that were too old, or whose recipient is gone.
     pub(crate) fn handle_dropped(&mut self, dropped: Vec<Dropped>, out: &mut Outputs) {
         for Dropped {
             lane,
@@ -248,8 +258,11 @@ impl Lanes {
 
     /// The lane, brought into memory if it is not there. What memory has counts: it may be ahead of the backend.
     fn load(&mut self, recipient: RemoteKey, state: MailboxState, lane: LaneState) -> usize {
-        if let Some(at) = self.by_number.get(&lane.lane) {
-            return *at;
+        if let Some(at) = self.by_number.get(&lane.lane).copied() {
+            if let Some(known) = self.lanes.get_mut(at) {
+                known.rename(lane.from);
+            }
+            return at;
         }
         let mailbox_at = self.mailbox(recipient);
         let sender = lane.from.key;

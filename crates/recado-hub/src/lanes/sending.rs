@@ -10,8 +10,8 @@ use recado_proto::id::RemoteKey;
 use recado_proto::limits::MAX_LANES;
 
 use super::limits::{
-    BEHIND_RETRY, BYTES_PER_TOKEN, FULL_RETRY, MAX_NUMBER, STORAGE_RETRY, UNSTORED, UNSTORED_RETRY,
-    WITH_VOIDS,
+    BEHIND_RETRY, BYTES_PER_TOKEN, FULL_RETRY, LANES_RETRY, MAX_NUMBER, STORAGE_RETRY, UNSTORED,
+    UNSTORED_RETRY, WITH_VOIDS,
 };
 use super::outgoing::{OpenedBy, Opening, Outgoing};
 use super::{Lanes, Misuse, Place, split_failures, tell_progress};
@@ -104,6 +104,7 @@ impl Lanes {
             OpenOutcome::OtherKey(holder) => {
                 (LaneRefusalCode::OtherKey, Some(holder), Duration::ZERO)
             }
+            OpenOutcome::TooMany => (LaneRefusalCode::TooMany, None, LANES_RETRY),
             OpenOutcome::Unavailable => (LaneRefusalCode::Unavailable, None, STORAGE_RETRY),
         };
         if let Some(outgoing) = self.outgoing.get_mut(at) {
@@ -143,7 +144,7 @@ impl Lanes {
             return Err("one lane under two numbers");
         }
         lane.sender = Some(opened);
-        lane.refusing = false;
+        (lane.refusing, lane.is_released) = (false, false);
         outgoing.answered(opened.handle, Opening::Open(at));
         outgoing.unstored.add(lane.unstored());
         let restored = lowest.saturating_sub(1);
@@ -292,6 +293,13 @@ impl Lanes {
         } else {
             if share.blocked {
                 return Err((PrivateRefusalCode::Blocked, Duration::ZERO));
+            }
+            if self.muted.contains(&share.sender) {
+                return Err((PrivateRefusalCode::Muted, Duration::ZERO));
+            }
+            let is_released = lane.is_some_and(|lane| lane.is_released);
+            if is_released || self.banned.contains(&mailbox.key) {
+                return Err((PrivateRefusalCode::RecipientGone, Duration::ZERO));
             }
             let stranger_fits = share.known || fits(state.strangers, one, config.strangers);
             if !(fits(state.all, one, config.mailbox)

@@ -198,6 +198,7 @@ fn every_server_frame_goes_there_and_back() {
     server_round_trip(ServerFrame::GlobalRefused(GlobalRefused {
         id: MessageId::from_bytes([1; 16]),
         retry_in_ms: 20,
+        code: GlobalRefusalCode::Muted,
     }));
     server_round_trip(ServerFrame::ProbeHeard(7));
     server_round_trip(ServerFrame::PathUnconfirmed);

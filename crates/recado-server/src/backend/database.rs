@@ -1,16 +1,17 @@
 //! The SQLite database: opening, migrating, committing.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use recado_hub::{BackendAnswer, BackendRequest, Mark};
+use rusqlite::config::DbConfig;
 use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior};
 
-use super::{BackendError, mail, names};
+use super::{BackendError, mail, names, operating};
 
 /// Numbered from 1; frozen once released.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("operating.sql")];
 
 /// Pages in the write-ahead log, about, after which they are moved into the database: 4 MiB.
 const CHECKPOINT_PAGES: usize = 1_000;
@@ -26,6 +27,17 @@ pub(super) struct Database {
     log_pages: usize,
     /// How far the mailboxes were looked through for what is too old.
     looked_at: Mark,
+    /// Seconds since 1970.
+    unix_seconds: Box<dyn Fn() -> u64 + Send>,
+}
+
+/// What time it is in a commit.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock {
+    /// Seconds that servers of this database have run.
+    pub(super) running: u64,
+    /// Seconds since 1970, by this machine's clock.
+    pub(super) unix: u64,
 }
 
 impl Database {
@@ -92,6 +104,10 @@ impl Database {
             noted_seconds: ran_before,
             log_pages: 0,
             looked_at: Mark::default(),
+            unix_seconds: Box::new(|| {
+                let since = SystemTime::now().duration_since(UNIX_EPOCH);
+                since.map_or(0, |since| since.as_secs())
+            }),
         })
     }
 
@@ -110,7 +126,20 @@ impl Database {
                 tracing::error!(error = %error, requests = requests.len(), "commit failed");
                 Ok(requests.iter().map(BackendRequest::unavailable).collect())
             }
+            Err(error) => {
+                self.leave_log();
+                Err(error)
+            }
             done => done,
+        }
+    }
+
+    /// When a database is closed, SQLite moves its log, and syncs what it could not sync before: not of one that
+    /// failed.
+    fn leave_log(&self) {
+        let no_checkpoint = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+        if let Err(error) = self.connection.set_db_config(no_checkpoint, true) {
+            tracing::warn!(%error, "the log is moved once more");
         }
     }
 
@@ -131,6 +160,10 @@ impl Database {
                 tracing::warn!(error = %error, "the log could not be moved into the database");
                 Ok(())
             }
+            Err(error) => {
+                self.leave_log();
+                Err(error)
+            }
             done => done,
         }
     }
@@ -149,6 +182,10 @@ impl Database {
         requests: &[BackendRequest],
     ) -> rusqlite::Result<Vec<BackendAnswer>> {
         let seconds = self.ran_before.saturating_add(running.as_secs());
+        let clock = Clock {
+            running: seconds,
+            unix: (self.unix_seconds)(),
+        };
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -156,7 +193,7 @@ impl Database {
         let (mut pages, mut looked_at) = (0, self.looked_at);
         for request in requests {
             pages += pages_of(request);
-            answers.push(answer(&transaction, seconds, &mut looked_at, request)?);
+            answers.push(answer(&transaction, clock, &mut looked_at, request)?);
         }
         if pages > 0 && seconds > self.noted_seconds {
             set_meta(&transaction, "service_seconds", &seconds.to_string())?;
@@ -173,10 +210,11 @@ impl Database {
 
 fn answer(
     transaction: &Transaction<'_>,
-    seconds: u64,
+    clock: Clock,
     looked_at: &mut Mark,
     request: &BackendRequest,
 ) -> rusqlite::Result<BackendAnswer> {
+    let seconds = clock.running;
     Ok(match request {
         BackendRequest::Claim {
             session,
@@ -184,10 +222,45 @@ fn answer(
             keys,
             key,
             may_register,
-        } => BackendAnswer::Claimed {
-            session: *session,
-            outcome: names::claim(transaction, name, keys, key, *may_register)?,
+            ticket,
+        } => {
+            let claim = names::Claim {
+                name,
+                keys,
+                key,
+                may_register: *may_register,
+                ticket: ticket.as_deref(),
+            };
+            BackendAnswer::Claimed {
+                session: *session,
+                outcome: names::claim(transaction, clock, &claim)?,
+            }
+        }
+        BackendRequest::Load => {
+            BackendAnswer::Loaded(Ok(Box::new(operating::decisions(transaction)?)))
+        }
+        BackendRequest::Operator { number, request } => BackendAnswer::Operator {
+            number: *number,
+            result: operating::operate(transaction, clock, request)?,
         },
+        BackendRequest::NameUsed { key } => {
+            names::mark_used(transaction, key)?;
+            BackendAnswer::NameUsed
+        }
+        BackendRequest::FreeNames {
+            age,
+            here,
+            max_names,
+        } => {
+            names::note_seen(transaction, seconds, here)?;
+            BackendAnswer::NamesFreed(match too_old(seconds, *age) {
+                Some(moment) => names::free_unused(transaction, moment, here, *max_names)?,
+                None => Vec::new(),
+            })
+        }
+        BackendRequest::Discard { lanes } => {
+            BackendAnswer::Dropped(mail::discard(transaction, lanes)?)
+        }
         BackendRequest::OpenLane {
             session,
             handle,
@@ -250,7 +323,7 @@ fn answer(
             };
             let (dropped, looked) = mail::expire(transaction, except, &part)?;
             *looked_at = looked;
-            BackendAnswer::Expired(dropped)
+            BackendAnswer::Dropped(dropped)
         }
     })
 }
@@ -270,8 +343,11 @@ fn pages_of(request: &BackendRequest) -> usize {
             let pages = |change: &recado_hub::LaneChange| 2 + 3 * change.bodies.len();
             changes.iter().map(pages).sum()
         }
-        BackendRequest::Expire { .. } => 1,
-        BackendRequest::Fetch { .. } => 0,
+        BackendRequest::Expire { .. } | BackendRequest::NameUsed { .. } => 1,
+        BackendRequest::FreeNames { here, .. } => 1 + here.len() / 8,
+        BackendRequest::Discard { lanes } => 3 * lanes.len(),
+        BackendRequest::Operator { request, .. } => operating::pages_of(request),
+        BackendRequest::Fetch { .. } | BackendRequest::Load => 0,
     }
 }
 

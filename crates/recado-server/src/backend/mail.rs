@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use recado_hub::{
-    Body, Dropped, Durable, Fetched, LaneChange, LaneNumber, LaneState, Mail, MailboxState, Mark,
-    OpenOutcome, OpenedLane, Waiting,
+    Body, Dropped, Durable, Fetched, LaneChange, LaneNumber, LaneState, MAX_LANES_OF_SENDER,
+    MAX_STORES, Mail, MailboxState, Mark, OpenOutcome, OpenedLane, Waiting,
 };
 use recado_proto::frame::{Failure, FailureCode, Person};
 use recado_proto::id::{MessageId, RemoteKey, StoreId};
 use rusqlite::types::Type;
-use rusqlite::{OptionalExtension, Row, Transaction, params};
+use rusqlite::{OptionalExtension, Row, Rows, Transaction, params};
 
 /// Which part of the mailboxes is looked at.
 pub(super) struct Part {
@@ -57,6 +57,7 @@ pub(super) fn open_lane(
         .optional()?;
     let lane = match found {
         Some(lane) => lane,
+        None if !make_room(transaction, sender, to)? => return Ok(OpenOutcome::TooMany),
         None => transaction
             .prepare_cached(
                 "INSERT INTO lane (sender, recipient, store, accepted, accepted_id, settled)
@@ -79,6 +80,28 @@ pub(super) fn open_lane(
         mailbox: mailbox_state(transaction, to)?,
         failures,
     })))
+}
+
+/// Whether a sender may have another lane to someone, which is counted then; the oldest that is done with makes room
+/// where there are as many as may be.
+fn make_room(transaction: &Transaction<'_>, sender: i64, recipient: i64) -> rusqlite::Result<bool> {
+    let to_them: i64 = transaction
+        .prepare_cached("SELECT count(*) FROM lane WHERE sender = ?1 AND recipient = ?2")?
+        .query_row([sender, recipient], |row| row.get(0))?;
+    if to_them < MAX_STORES as i64 {
+        let counted = transaction
+            .prepare_cached("UPDATE person SET lanes = lanes + 1 WHERE person = ?1 AND lanes < ?2")?
+            .execute(params![sender, integer(MAX_LANES_OF_SENDER)])?;
+        return Ok(counted > 0);
+    }
+    let removed = transaction
+        .prepare_cached(
+            "DELETE FROM lane WHERE lane =
+                 (SELECT min(lane) FROM lane l WHERE sender = ?1 AND recipient = ?2 AND accepted = settled
+                      AND NOT EXISTS (SELECT 1 FROM failure f WHERE f.lane = l.lane))",
+        )?
+        .execute([sender, recipient])?;
+    Ok(removed > 0)
 }
 
 /// Writes down how a lane stands; returns how it stands then, which is elsewhere if it did not stand where the change
@@ -108,7 +131,7 @@ pub(super) fn write(
         )
         .optional()?;
     let Some(recipient) = recipient else {
-        return Ok((change.lane, lane_state(transaction, lane)?.durable));
+        return Ok((change.lane, standing(transaction, lane)?));
     };
     transaction
         .prepare_cached("DELETE FROM mailbox WHERE lane = ?1 AND number <= ?2")?
@@ -141,6 +164,23 @@ pub(super) fn write(
     Ok((change.lane, durable))
 }
 
+/// How a lane stands; at its beginning where it had to make room.
+fn standing(transaction: &Transaction<'_>, lane: i64) -> rusqlite::Result<Durable> {
+    let standing = transaction
+        .prepare_cached("SELECT accepted, accepted_id, settled FROM lane WHERE lane = ?1")?
+        .query_row([lane], |row| {
+            let accepted_id: Vec<u8> = row.get(1)?;
+            let accepted_id = MessageId::try_from(accepted_id.as_slice()).ok();
+            Ok(Durable::committed(
+                number(row, 0)?,
+                accepted_id,
+                number(row, 2)?,
+            ))
+        })
+        .optional()?;
+    Ok(standing.unwrap_or(Durable::committed(0, None, 0)))
+}
+
 /// Reads part of a mailbox. What is too old is dropped on the way.
 pub(super) fn fetch(
     transaction: &Transaction<'_>,
@@ -155,7 +195,7 @@ pub(super) fn fetch(
     };
     let mut messages: Vec<Mail> = Vec::new();
     let (mut bytes, mut end) = (0, true);
-    let mut dropping = Dropping::default();
+    let mut dropping = Dropping::new(FailureCode::Expired);
     let mut statement = transaction.prepare_cached(
         "SELECT mark, lane, number, id, sent_at, envelope, stored_at, dropped
          FROM mailbox WHERE recipient = ?1 AND mark > ?2 ORDER BY mark",
@@ -220,7 +260,7 @@ pub(super) fn expire(
     let Some(moment) = part.too_old else {
         return Ok((Vec::new(), Mark::default()));
     };
-    let mut dropping = Dropping::default();
+    let mut dropping = Dropping::new(FailureCode::Expired);
     let mut looked_at = Mark::default();
     let mut statement = transaction.prepare_cached(
         "SELECT m.mark, m.lane, m.number, length(m.envelope), m.stored_at, m.dropped, p.key
@@ -251,6 +291,40 @@ pub(super) fn expire(
     Ok((dropping.write(transaction)?, looked_at))
 }
 
+/// Drops what waits in lanes, up to a number, for those who are gone.
+pub(super) fn discard(
+    transaction: &Transaction<'_>,
+    lanes: &[(LaneNumber, u64)],
+) -> rusqlite::Result<Vec<Dropped>> {
+    let mut dropping = Dropping::new(FailureCode::RecipientGone);
+    let mut statement = transaction.prepare_cached(
+        "SELECT mark, lane, number, length(envelope) FROM mailbox
+         WHERE lane = ?1 AND number <= ?2 AND dropped = 0 ORDER BY number",
+    )?;
+    for (lane, up_to) in lanes {
+        let mut rows = statement.query([integer(lane.0), integer(*up_to)])?;
+        dropping.add_all(&mut rows)?;
+    }
+    dropping.write(transaction)
+}
+
+/// Drops all that waits for one who is gone.
+pub(super) fn discard_all(
+    transaction: &Transaction<'_>,
+    recipient: &RemoteKey,
+) -> rusqlite::Result<Vec<Dropped>> {
+    let Some(recipient) = find_person(transaction, recipient)? else {
+        return Ok(Vec::new());
+    };
+    let mut dropping = Dropping::new(FailureCode::RecipientGone);
+    let mut statement = transaction.prepare_cached(
+        "SELECT mark, lane, number, length(envelope) FROM mailbox
+         WHERE recipient = ?1 AND dropped = 0 ORDER BY mark",
+    )?;
+    dropping.add_all(&mut statement.query([recipient])?)?;
+    dropping.write(transaction)
+}
+
 /// Blocks whoever has a name, or takes it back. Returns whose that is.
 pub(super) fn block(
     transaction: &Transaction<'_>,
@@ -278,18 +352,35 @@ pub(super) fn block(
 }
 
 /// Messages that are being dropped.
-#[derive(Default)]
 struct Dropping {
+    code: FailureCode,
     marks: Vec<Mark>,
     lanes: BTreeMap<LaneNumber, (u64, Vec<Failure>)>,
 }
 
 impl Dropping {
+    fn new(code: FailureCode) -> Self {
+        Self {
+            code,
+            marks: Vec::new(),
+            lanes: BTreeMap::new(),
+        }
+    }
+
+    /// Adds rows of mark, lane, number and length.
+    fn add_all(&mut self, rows: &mut Rows<'_>) -> rusqlite::Result<()> {
+        while let Some(row) = rows.next()? {
+            let (mark, lane) = (Mark(number(row, 0)?), LaneNumber(number(row, 1)?));
+            self.add(lane, mark, number(row, 2)?, number(row, 3)?);
+        }
+        Ok(())
+    }
+
     fn add(&mut self, lane: LaneNumber, mark: Mark, number: u64, bytes: u64) {
         self.marks.push(mark);
         let (all_bytes, failures) = self.lanes.entry(lane).or_default();
         *all_bytes += bytes;
-        let code = FailureCode::Expired;
+        let code = self.code;
         failures.push(Failure { number, code });
     }
 
@@ -297,7 +388,7 @@ impl Dropping {
         for mark in self.marks {
             transaction
                 .prepare_cached("UPDATE mailbox SET envelope = x'', dropped = ?2 WHERE mark = ?1")?
-                .execute(params![integer(mark.0), i32::from(FailureCode::Expired)])?;
+                .execute(params![integer(mark.0), i32::from(self.code)])?;
         }
         let mut dropped = Vec::with_capacity(self.lanes.len());
         for (lane, (bytes, failures)) in self.lanes {
@@ -417,12 +508,12 @@ fn waiting(row: &Row<'_>, at: usize) -> rusqlite::Result<Waiting> {
 }
 
 /// As the database holds it. The hub takes no number above what it holds.
-fn integer(number: u64) -> i64 {
+pub(super) fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// None of them is negative.
-fn number(row: &Row<'_>, at: usize) -> rusqlite::Result<u64> {
+pub(super) fn number(row: &Row<'_>, at: usize) -> rusqlite::Result<u64> {
     let number: i64 = row.get(at)?;
     u64::try_from(number).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(at, number))
 }
@@ -432,7 +523,7 @@ fn code(row: &Row<'_>, at: usize) -> rusqlite::Result<FailureCode> {
     Ok(FailureCode::try_from(code).unwrap_or_default())
 }
 
-fn id<T: for<'a> TryFrom<&'a [u8], Error = recado_proto::id::WrongLength>>(
+pub(super) fn id<T: for<'a> TryFrom<&'a [u8], Error = recado_proto::id::WrongLength>>(
     row: &Row<'_>,
     at: usize,
 ) -> rusqlite::Result<T> {

@@ -7,6 +7,7 @@ mod control;
 mod database;
 mod mail;
 mod names;
+mod operating;
 
 use std::path::Path;
 use std::sync::mpsc;
@@ -23,6 +24,11 @@ const BATCH: usize = 1024;
 /// Requests that may wait for the committer. Of a connection these are a claim, the lanes it opens, and little else,
 /// so a full queue means a disk that has stopped, or many who open all the lanes they may.
 const QUEUE: usize = 65_536;
+
+/// The latest schema that this version knows.
+pub(crate) fn schema_version() -> i64 {
+    database::MIGRATIONS.len() as i64
+}
 
 /// The embedded engine: SQLite, in the data folder.
 pub(crate) struct Backend {
@@ -96,6 +102,10 @@ impl Backend {
     }
 
     /// Hands a request to the committer; its answer comes later. A request that cannot be queued comes back.
+    #[expect(
+        clippy::result_large_err,
+        reason = "128 bytes that come back where the queue is full, which hardly ever happens"
+    )]
     pub(crate) fn submit(&self, request: BackendRequest) -> Result<(), BackendRequest> {
         self.requests
             .try_send(request)

@@ -21,6 +21,13 @@ use super::problem::{self, Problem};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrustedProxy(IpNet);
 
+impl TrustedProxy {
+    /// Whether an address is one of it.
+    pub(crate) fn is(&self, address: IpAddr) -> bool {
+        self.0.contains(&address)
+    }
+}
+
 /// Not an address and not a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it is no network; write ADDRESS or ADDRESS/BITS, like 10.0.0.7 or 2001:db8::/32")]

@@ -23,6 +23,7 @@ use super::Outbox;
 use super::admission::{Admission, Limits, Place};
 use super::relay::{Relay, read_token};
 use super::session::spawn_session;
+use crate::exposure::Watch;
 use crate::http::{HttpService, Protocol, Transport, plain_http_answer};
 use crate::hub_task::{Arrival, ShellEvent};
 use crate::metrics::{Life, Living};
@@ -66,6 +67,8 @@ pub(crate) struct Acceptor {
     pub(crate) relay: Relay,
     /// Chat sessions open.
     pub(crate) open_sessions: Living,
+    /// Whether those who come are whom the operator expects.
+    pub(crate) watch: Arc<Watch>,
     sessions: Arc<AtomicU64>,
 }
 
@@ -74,6 +77,15 @@ pub(crate) struct Services {
     pub(crate) tls: Tls,
     pub(crate) http: HttpService,
     pub(crate) relay: Relay,
+}
+
+/// What the acceptor is told once.
+pub(crate) struct AcceptConfig {
+    /// That is listened on.
+    pub(crate) port: u16,
+    /// In all.
+    pub(crate) max_connections: usize,
+    pub(crate) watch: Watch,
 }
 
 /// A connection's place among those allowed and those awaited at the end. Given back when dropped.
@@ -100,10 +112,14 @@ impl Acceptor {
         events: mpsc::Sender<ShellEvent>,
         stop: watch::Receiver<bool>,
         alive: mpsc::Sender<()>,
-        port: u16,
-        max_connections: usize,
+        config: AcceptConfig,
     ) -> Self {
         let Services { tls, http, relay } = services;
+        let AcceptConfig {
+            port,
+            max_connections,
+            watch,
+        } = config;
         let limits = Limits {
             total: max_connections,
             per_address: MAX_PER_ADDRESS,
@@ -118,6 +134,7 @@ impl Acceptor {
             admission: Admission::new(limits),
             relay,
             open_sessions: Living::default(),
+            watch: Arc::new(watch),
             sessions: Arc::default(),
         }
     }
@@ -282,6 +299,7 @@ async fn open_session(
     let Some(key) = client_key(tls.peer_certificates()) else {
         return tracing::debug!(%peer, "no identity key");
     };
+    acceptor.watch.notice(peer.ip());
     let id = SessionId::from_bytes(super::random());
     let context = exporter_context(&id, &key, &leaf_hash);
     let exported = tls.export_keying_material([0; EXPORTER_LENGTH], EXPORTER_LABEL, Some(&context));

@@ -10,7 +10,7 @@ mod relay;
 mod session;
 mod udp_socket;
 
-pub(crate) use accept::{Acceptor, Services, run_accept};
+pub(crate) use accept::{AcceptConfig, Acceptor, Services, run_accept};
 pub(crate) use admission::Admission;
 pub(crate) use datagrams::{DatagramCommand, Shards, default_shards};
 pub(crate) use outbox::Outbox;

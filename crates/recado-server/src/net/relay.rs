@@ -57,6 +57,9 @@ const LOOK_TIME: Duration = Duration::from_secs(1);
 /// Type of service of relayed connections (RFC 1349 §4, maximise throughput): what Linux sends after all else.
 const BULK: i32 = 0x08;
 
+/// How far the thread steps back behind those that carry chats (nice(2)).
+const STEP_BACK: i32 = 5;
+
 /// Bytes between two looks at the rate.
 const RATE_STEP: u64 = 4 << 20;
 
@@ -112,6 +115,9 @@ impl Relay {
         std::thread::Builder::new()
             .name("relay".to_owned())
             .spawn(move || {
+                // Elsewhere it would be the whole server that steps back, and not this thread.
+                #[cfg(target_os = "linux")]
+                let _ = rustix::process::nice(STEP_BACK);
                 runtime.block_on(async move {
                     let mut under_way = tokio::task::JoinSet::new();
                     while let Some(Job {

@@ -14,7 +14,9 @@ notice-last-server = Using { $server }, the server used last.
 
 ### serve
 
+serve-message-age = --message-age may be from { $least } to { $most }
 serve-paste = To join from another machine, paste one of these there:
+serve-exposed = WARNING: registration is open, and { $address } is public: everyone on the Internet may take a name here. With --registration lan, or invite, strangers need a ticket ("recado invite").
 
 ### Trust
 
@@ -102,6 +104,7 @@ identity-damaged = the key { $path } is damaged; put it back from a copy, or mov
 identity-crypto = the key of this identity cannot be used: { $cause }
 history-too-new = { $path } was written by a later version of recado; use that one
 history-failed = { $path } cannot be read or written ({ $cause }); check the disk, then start again. If the file is damaged, put it back from a copy
+history-damaged = { $path } is damaged ({ $cause }). Put it back from a copy; or move it away, and begin a new history: what was not sent yet is lost with it
 history-thread = the thread that writes messages down has ended; start again
 
 ### Names
@@ -135,7 +138,7 @@ refused-name = the name "{ $name }" cannot be used: { $rule }.
 refused-taken = the name "{ $name }" belongs to someone else on this server.
 refused-confusable = the name "{ $name }" could be mistaken for "{ $resembles }", which belongs to someone else.
 refused-has-name = this identity already has the name "{ $name }" on this server
-refused-registration = this server gives new names only to people on its own network; ask whoever runs it
+refused-registration = this server gives you no new name; ask whoever runs it for a ticket
 refused-later = the server cannot take a new name right now; try again in { $seconds } s
 refused-banned = whoever runs this server has banned this name, key or address
 refused-ticket = the ticket is unknown, used up or expired; ask for another one
@@ -405,6 +408,42 @@ demo-failed-missing = { $name } did not see "{ $expected }" in time
 demo-failed-process = { $command } could not be run or ended too early
 demo-failed-plaintext = the text of a message was readable on the wire
 
+### Operating
+
+admin-no-server = no server runs on { $folder }; start one with "recado serve", or name its folder with --data-dir
+admin-not-allowed = the server on { $folder } is another user's: only that user, and root, may operate it (try: sudo -u USER recado …)
+admin-refused-no-such-name = nobody has that name
+admin-refused-not-here = they are not here now
+admin-refused-not-banned = there is no such ban; "recado admin bans" lists those there are
+admin-refused-not-muted = they are not muted; "recado admin mutes" lists those who are
+admin-refused-no-such-invite = there is no such ticket; "recado invite list" lists those there are
+admin-refused-not-a-name = that can be nobody's name
+admin-refused-not-a-key = a key has 64 hexadecimal digits; "recado admin list" shows them
+admin-refused-not-a-network = that is no address and no network that can be banned: write ADDRESS or ADDRESS/BITS, as in 192.0.2.7 or 2001:db8::/48
+admin-refused-no-such-limit = there is no such limit; "recado admin limits" lists those there are
+admin-refused-out-of-range = that is too little or too much: { $detail }
+admin-refused-too-many = there are as many of these as there may be; take some back first
+admin-refused-fixed = that was given to "recado serve" when the server was started; change it there
+admin-refused-busy = a backup is being made already
+admin-refused-unavailable = the server cannot do it now; try again
+admin-limit-seconds = write a length of time, as in 12h or 30d, or: default
+admin-limit-bytes = write a size, as in 64MiB, or: default
+admin-limit-count = write a whole number, or: default
+admin-kicked = { $name }'s session has been ended.
+admin-banned = { $what } is banned. Sessions ended: { $ended }. Messages dropped that waited for them: { $dropped }.
+admin-banned-name = Nobody has the name { $what }. Nobody gets it from now on, nor one that looks like it.
+admin-unbanned = { $what } is banned no more.
+admin-muted = { $name } is muted: what they write is refused.
+admin-unmuted = { $name } is muted no more.
+admin-released = The name { $name } is free. Messages dropped that waited for its owner: { $dropped }.
+admin-backed-up = The backup is { $path }. It holds the server's own key: whoever has it can pose as this server.
+admin-restored = The data in { $folder } are as the backup has them ({ $date }). Start the server; what was sent since, its senders send again.
+admin-replaced = What was there before is kept in { $path }.
+invite-made = Ticket { $id }: admits new names ({ $uses } at most) until { $date }. Each line above does.
+invite-closed = This server's registration is closed: until it is served otherwise, the ticket admits nobody.
+invite-open = This server's registration is open: everyone is admitted, also without a ticket.
+invite-revoked = Ticket { $id } admits nobody any more. Those whom it admitted keep their names.
+
 ### Help
 
 help = A private line for a class, a team or a home: messages and exact sums, encrypted, on your own machine.
@@ -431,7 +470,8 @@ help-examples =
 help-serve = Serve this network: one port, TCP and UDP
 help-serve-listen = Where to listen; may be repeated [default: everywhere, port 443, or 8443 where that is not to be had]
 help-serve-data-dir = Where keys and names are kept [default: server/ in recado's folder]
-help-serve-registration = Who may register a new name: lan (from private addresses), open (everyone) or closed (nobody)
+help-serve-registration = Who may register a new name: lan (from private addresses, and with a ticket from elsewhere), open (everyone), invite (with a ticket) or closed (nobody)
+help-serve-message-age = How long a private message waits for its recipient, as in 12h or 30d [default: 30d, or as recado admin limits says]
 help-serve-host = A public name or address that the certificate is to carry; may be repeated
 help-serve-cert = A certificate chain for browsers and others that are not recado's own clients, as PEM; watched
 help-serve-key = Its key, as PEM; watched
@@ -528,3 +568,58 @@ help-name-examples =
       recado name list
       recado name export Alice alice.age
       recado name import alice.age
+help-data-dir = The data folder of the server that is meant [default: server/ in recado's folder, or /var/lib/recado]
+help-output = How results are written: text or json
+help-invite = Make a ticket that lets someone join a server of this machine; list them, or take one back
+help-invite-uses = How many people it lets in
+help-invite-expires = For how long, as in 12h or 7d
+help-invite-address = An address for the ticket, in the place of those that the server knows of; may be repeated
+help-invite-list = List the tickets: number, state, uses, when it expires, when it was made
+help-invite-revoke = Take a ticket back
+help-invite-revoke-id = Its number
+help-invite-examples =
+    Examples:
+      recado invite
+      recado invite --uses 30 --expires 1d
+      recado invite --address chat.example.org:443
+      recado invite revoke 3
+help-admin = Operate a server of this machine: people, names, limits, backups
+help-admin-list = List who has a name: name, key, here or away, address, link
+help-admin-list-here = Only those who are here
+help-admin-kick = End someone's session; they may come back
+help-admin-kick-name = Their name
+help-admin-kick-key = Their key, in the place of a name
+help-admin-ban = Keep someone out: a person, a key, or addresses. What waits for them is dropped
+help-admin-ban-name = A name: its key is banned; where nobody has it, nobody gets it
+help-admin-ban-key = A key
+help-admin-ban-address = An address or network; an IPv6 address alone is its /64
+help-admin-unban = Let someone in again
+help-admin-unban-name = A name
+help-admin-unban-key = A key
+help-admin-unban-address = An address or network, as it was banned
+help-admin-bans = List who is banned
+help-admin-mute = Refuse what someone writes, to everyone and to one person
+help-admin-mute-name = Their name
+help-admin-mute-key = Their key, in the place of a name
+help-admin-unmute = Take what someone writes again
+help-admin-unmute-name = Their name
+help-admin-unmute-key = Their key, in the place of a name
+help-admin-mutes = List who is muted
+help-admin-release = Take a name from its key: anyone may have it then. What waits for its owner is dropped
+help-admin-release-name = The name
+help-admin-limits = Show how much there may be of everything, or change it for good
+help-admin-limits-limit = Of what
+help-admin-limits-value = How much; "default" is what it is by itself
+help-admin-stats = Count what there is
+help-admin-backup = Write all that makes the server into a file, its key included, while it runs
+help-admin-backup-file = The file; an older backup is replaced
+help-admin-restore = Put a backup in the place of what is there, which is kept; not while the server runs
+help-admin-restore-file = The backup
+help-admin-examples =
+    Examples:
+      recado admin list --here
+      recado admin ban Mallory
+      recado admin ban --address 203.0.113.0/24
+      recado admin limits message-age 14d
+      recado admin backup /srv/backup/recado.db
+      recado admin restore /srv/backup/recado.db --data-dir /srv/recado

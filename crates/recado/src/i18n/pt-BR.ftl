@@ -14,7 +14,9 @@ notice-last-server = Usando { $server }, o último servidor usado.
 
 ### serve
 
+serve-message-age = --message-age pode ir de { $least } a { $most }
 serve-paste = Para entrar a partir de outra máquina, cole lá uma destas linhas:
+serve-exposed = ATENÇÃO: o registro está aberto (open), e { $address } é público: qualquer pessoa da Internet pode tomar um nome aqui. Com --registration lan, ou invite, estranhos precisam de um convite ("recado invite").
 
 ### Confiança
 
@@ -102,6 +104,7 @@ identity-damaged = a chave { $path } está danificada; restaure-a de uma cópia,
 identity-crypto = a chave desta identidade não pode ser usada: { $cause }
 history-too-new = { $path } foi escrito por uma versão mais nova do recado; use essa
 history-failed = { $path } não pode ser lido ou escrito ({ $cause }); verifique o disco e comece de novo. Se o arquivo está danificado, restaure-o de uma cópia
+history-damaged = { $path } está danificado ({ $cause }). Restaure-o de uma cópia; ou tire-o do lugar e comece um histórico novo: o que ainda não foi enviado se perde com ele
 history-thread = o que grava as mensagens terminou; comece de novo
 
 ### Nomes
@@ -135,7 +138,7 @@ refused-name = o nome "{ $name }" não pode ser usado: { $rule }.
 refused-taken = o nome "{ $name }" é de outra pessoa neste servidor.
 refused-confusable = o nome "{ $name }" pode ser confundido com "{ $resembles }", que é de outra pessoa.
 refused-has-name = esta identidade já tem o nome "{ $name }" neste servidor
-refused-registration = este servidor só dá nomes novos a quem está na rede dele; fale com quem o administra
+refused-registration = este servidor não lhe dá um nome novo; peça um convite a quem o administra
 refused-later = o servidor não pode aceitar um nome novo agora; tente de novo em { $seconds } s
 refused-banned = quem administra este servidor baniu este nome, esta chave ou este endereço
 refused-ticket = o convite é desconhecido, já foi usado ou venceu; peça outro
@@ -405,6 +408,42 @@ demo-failed-missing = { $name } não viu "{ $expected }" a tempo
 demo-failed-process = { $command } não pôde ser executado ou terminou cedo demais
 demo-failed-plaintext = o texto de uma mensagem podia ser lido no fio
 
+### Administração
+
+admin-no-server = nenhum servidor está em execução em { $folder }; inicie um com "recado serve", ou indique a pasta dele com --data-dir
+admin-not-allowed = o servidor em { $folder } é de outro usuário: só ele, e o root, podem administrá-lo (tente: sudo -u USUÁRIO recado …)
+admin-refused-no-such-name = ninguém tem esse nome
+admin-refused-not-here = essa pessoa não está aqui agora
+admin-refused-not-banned = não há esse banimento; "recado admin bans" lista os que existem
+admin-refused-not-muted = essa pessoa não está silenciada; "recado admin mutes" lista quem está
+admin-refused-no-such-invite = não há esse convite; "recado invite list" lista os que existem
+admin-refused-not-a-name = isso não pode ser o nome de ninguém
+admin-refused-not-a-key = uma chave tem 64 dígitos hexadecimais; "recado admin list" as mostra
+admin-refused-not-a-network = isso não é endereço nem rede que possa ser banida: escreva ENDEREÇO ou ENDEREÇO/BITS, como 192.0.2.7 ou 2001:db8::/48
+admin-refused-no-such-limit = não há esse limite; "recado admin limits" lista os que existem
+admin-refused-out-of-range = isso é pouco ou demais: { $detail }
+admin-refused-too-many = já existem tantos quantos pode haver; desfaça alguns antes
+admin-refused-fixed = isso foi indicado ao "recado serve" quando o servidor foi iniciado; mude lá
+admin-refused-busy = uma cópia de segurança já está sendo feita
+admin-refused-unavailable = o servidor não consegue fazer isso agora; tente de novo
+admin-limit-seconds = escreva um período, como 12h ou 30d, ou: default
+admin-limit-bytes = escreva um tamanho, como 64MiB, ou: default
+admin-limit-count = escreva um número inteiro, ou: default
+admin-kicked = A sessão de { $name } foi terminada.
+admin-banned = Banido: { $what }. Sessões terminadas: { $ended }. Mensagens descartadas que o esperavam: { $dropped }.
+admin-banned-name = Ninguém tem o nome { $what }. De agora em diante ninguém o consegue, nem um parecido.
+admin-unbanned = Não está mais banido: { $what }.
+admin-muted = Silenciado: { $name }. O que escrever é recusado.
+admin-unmuted = Não está mais silenciado: { $name }.
+admin-released = O nome { $name } está livre. Mensagens descartadas que esperavam o dono dele: { $dropped }.
+admin-backed-up = A cópia de segurança é { $path }. Ela contém a chave do servidor: quem a tiver pode se passar por ele.
+admin-restored = Os dados em { $folder } estão como na cópia de segurança ({ $date }). Inicie o servidor; o que foi enviado depois, quem enviou envia de novo.
+admin-replaced = O que havia antes foi guardado em { $path }.
+invite-made = Convite { $id }: dá entrada a nomes novos ({ $uses } no máximo) até { $date }. Qualquer uma das linhas acima serve.
+invite-closed = O registro neste servidor está fechado (closed): enquanto for assim, o convite não dá entrada a ninguém.
+invite-open = O registro neste servidor está aberto (open): todos entram, também sem convite.
+invite-revoked = O convite { $id } não dá mais entrada a ninguém. Quem entrou com ele mantém o nome.
+
 ### Ajuda
 
 help = Uma linha privada para uma turma, uma equipe ou uma casa: mensagens e contas exatas, com criptografia, na sua própria máquina.
@@ -431,7 +470,8 @@ help-examples =
 help-serve = Serve esta rede: uma porta, TCP e UDP
 help-serve-listen = Onde escutar; pode ser repetido [padrão: em todo lugar, porta 443, ou 8443 onde aquela não está disponível]
 help-serve-data-dir = Onde ficam chaves e nomes [padrão: server/ na pasta do recado]
-help-serve-registration = Quem pode registrar um nome novo: lan (de endereços privados), open (todos) ou closed (ninguém)
+help-serve-registration = Quem pode registrar um nome novo: lan (de endereços privados, e de fora com um convite), open (todos), invite (com um convite) ou closed (ninguém)
+help-serve-message-age = Quanto tempo uma mensagem privada espera pelo destinatário, como 12h ou 30d [padrão: 30d, ou o que recado admin limits disser]
 help-serve-host = Um nome ou endereço público que o certificado deve trazer; pode ser repetido
 help-serve-cert = Uma cadeia de certificados para navegadores e outros que não são clientes do próprio recado, em PEM; vigiada
 help-serve-key = A chave dela, em PEM; vigiada
@@ -528,3 +568,58 @@ help-name-examples =
       recado name list
       recado name export Alice alice.age
       recado name import alice.age
+help-data-dir = A pasta de dados do servidor em questão [padrão: server/ na pasta do recado, ou /var/lib/recado]
+help-output = Como os resultados são escritos: text ou json
+help-invite = Faz um convite que dá entrada a um servidor desta máquina; lista os que há, ou cancela um
+help-invite-uses = A quantas pessoas ele dá entrada
+help-invite-expires = Por quanto tempo, como 12h ou 7d
+help-invite-address = Um endereço para o convite, em lugar dos que o servidor conhece; pode ser repetido
+help-invite-list = Lista os convites: número, estado, usos, quando vence, quando foi feito
+help-invite-revoke = Cancela um convite
+help-invite-revoke-id = O número dele
+help-invite-examples =
+    Exemplos:
+      recado invite
+      recado invite --uses 30 --expires 1d
+      recado invite --address chat.example.org:443
+      recado invite revoke 3
+help-admin = Administra um servidor desta máquina: pessoas, nomes, limites, cópias de segurança
+help-admin-list = Lista quem tem um nome: nome, chave, aqui (here) ou ausente (away), endereço, caminho
+help-admin-list-here = Somente quem está aqui
+help-admin-kick = Termina a sessão de alguém, que pode voltar
+help-admin-kick-name = O nome
+help-admin-kick-key = A chave, em lugar do nome
+help-admin-ban = Deixa alguém de fora: uma pessoa, uma chave, ou endereços. O que espera por ela é descartado
+help-admin-ban-name = Um nome: a chave dele é banida; se ninguém o tem, ninguém o consegue
+help-admin-ban-key = Uma chave
+help-admin-ban-address = Um endereço ou uma rede; um endereço IPv6 sozinho é o seu /64
+help-admin-unban = Deixa alguém entrar de novo
+help-admin-unban-name = Um nome
+help-admin-unban-key = Uma chave
+help-admin-unban-address = Um endereço ou uma rede, como foi banido
+help-admin-bans = Lista quem está banido
+help-admin-mute = Recusa o que alguém escreve, a todos e a uma pessoa
+help-admin-mute-name = O nome
+help-admin-mute-key = A chave, em lugar do nome
+help-admin-unmute = Volta a aceitar o que alguém escreve
+help-admin-unmute-name = O nome
+help-admin-unmute-key = A chave, em lugar do nome
+help-admin-mutes = Lista quem está silenciado
+help-admin-release = Tira um nome da sua chave: qualquer um pode tê-lo então. O que espera pelo dono é descartado
+help-admin-release-name = O nome
+help-admin-limits = Mostra quanto pode haver de tudo, ou muda isso de forma duradoura
+help-admin-limits-limit = De quê
+help-admin-limits-value = Quanto; "default" é o que vale por si
+help-admin-stats = Conta o que há
+help-admin-backup = Escreve num arquivo tudo o que faz o servidor, a chave dele também, enquanto ele funciona
+help-admin-backup-file = O arquivo; uma cópia mais antiga é substituída
+help-admin-restore = Põe uma cópia de segurança no lugar do que há, que é guardado; não com o servidor em execução
+help-admin-restore-file = A cópia de segurança
+help-admin-examples =
+    Exemplos:
+      recado admin list --here
+      recado admin ban Mallory
+      recado admin ban --address 203.0.113.0/24
+      recado admin limits message-age 14d
+      recado admin backup /srv/backup/recado.db
+      recado admin restore /srv/backup/recado.db --data-dir /srv/recado

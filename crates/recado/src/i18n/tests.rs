@@ -97,6 +97,8 @@ fn every_message_is_used_and_every_one_used_is_there() {
         "trust-fault-",
         "chat-error-",
         "file-",
+        "admin-refused-",
+        "admin-limit-",
     ];
     for id in known.keys() {
         let used =

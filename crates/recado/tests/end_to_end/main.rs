@@ -4,6 +4,7 @@
 mod common;
 
 mod acme;
+mod admin;
 mod calculator;
 mod campaign;
 mod certificates;
@@ -13,10 +14,12 @@ mod curl;
 mod doctor;
 mod endings;
 mod events;
+mod failing_disk;
 mod files;
 mod files_disturbed;
 mod hostile_peers;
 mod hostile_text;
+mod invites;
 mod lossy;
 mod mail;
 mod moving;

@@ -168,6 +168,6 @@ fn a_server_closed_to_new_names_keeps_its_old_ones() {
     let command = Server::command(&folder, &["--registration", "closed"]);
     let server = Server::spawn(folder, command);
     proxy.lead_to(&server);
-    chat(&home, &proxy.address(), "B", "en").says(5, &["gives new names only"]);
+    chat(&home, &proxy.address(), "B", "en").says(5, &["gives you no new name"]);
     Person::join(&home, &proxy.address(), "A").quit();
 }

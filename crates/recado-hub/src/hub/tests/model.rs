@@ -1,5 +1,5 @@
-//! Random stories of three people whose clients, connections, server and disk fail at any moment, against what is
-//! promised: what was told to be stored arrives, once and in order; what was told to be delivered was written down by
+//! Random stories of three people whose clients, connections, server and disk fail at any moment, and whose operator is
+//! in a temper, against what is promised: what was told to be stored arrives, once and in order; what was told to be delivered was written down by
 //! its recipient; nothing is left over.
 
 use std::collections::BTreeSet;
@@ -13,6 +13,7 @@ use recado_proto::id::StoreId;
 use super::*;
 use crate::backend::Waiting;
 use crate::memory_backend::MemoryBackend;
+use crate::operator::{BanTarget, OperatorCommand, Who};
 
 /// Stories told each time.
 const STORIES: u64 = 400;
@@ -112,6 +113,7 @@ fn config(seed: u64) -> HubConfig {
         },
         relays: RelayConfig::default(),
         tokens: TokenSource::new([7; 32]),
+        fixed: BTreeMap::new(),
     }
 }
 
@@ -209,8 +211,28 @@ impl World {
                     self.clients[person].up.push_back(block);
                 }
             }
+            6 | 7 => self.operate(person),
             _ => {}
         }
+    }
+
+    /// The operator does something to someone.
+    fn operate(&mut self, person: usize) {
+        let key = key(person);
+        let command = match self.number(12) {
+            0 | 1 => OperatorCommand::Kick(Who::Key(key)),
+            2 | 3 => OperatorCommand::Release(PEOPLE[person].to_owned()),
+            4 => OperatorCommand::Ban(BanTarget::Key(key)),
+            5..8 => OperatorCommand::Unban(BanTarget::Key(key)),
+            8 => OperatorCommand::Mute(Who::Key(key)),
+            _ => OperatorCommand::Unmute(Who::Key(key)),
+        };
+        self.command(command);
+    }
+
+    fn command(&mut self, command: OperatorCommand) {
+        let number = OperatorNumber(0);
+        self.handle(Event::Operator { number, command });
     }
 
     fn handle(&mut self, event: Event) {
@@ -246,7 +268,15 @@ impl World {
                 Output::Close { session, reason } => {
                     let mut clients = self.clients.iter();
                     if let Some(at) = clients.position(|client| client.session == Some(session)) {
-                        let allowed = ["taken over", "silent", "REFUSAL_CODE_UNAVAILABLE"];
+                        let allowed = [
+                            "taken over",
+                            "silent",
+                            "kicked",
+                            "name released",
+                            "banned",
+                            "REFUSAL_CODE_UNAVAILABLE",
+                            "REFUSAL_CODE_BANNED",
+                        ];
                         let last = self.clients[at].down.back();
                         assert!(allowed.contains(&reason), "{last:?}");
                         self.forget_session(at);
@@ -440,7 +470,8 @@ impl World {
                 self.learn(at, to, told, &opened.failures);
             }
             ServerFrame::LaneRefused(refused) => {
-                assert_eq!(refused.code, LaneRefusalCode::Unavailable);
+                let expected = [LaneRefusalCode::Unavailable, LaneRefusalCode::NoSuchName];
+                assert!(expected.contains(&refused.code));
                 // Under another number, that is, in another session here.
                 self.disconnect(at);
             }
@@ -455,7 +486,9 @@ impl World {
                 let out = client.out.get_mut(&(refused.lane as usize)).unwrap();
                 let message = out.messages.get_mut(refused.expected as usize - 1);
                 let gives_up = match refused.code {
-                    PrivateRefusalCode::Blocked => true,
+                    PrivateRefusalCode::Blocked
+                    | PrivateRefusalCode::Muted
+                    | PrivateRefusalCode::RecipientGone => true,
                     PrivateRefusalCode::MailboxFull => gives_up,
                     PrivateRefusalCode::Rate
                     | PrivateRefusalCode::Storage
@@ -606,6 +639,15 @@ impl World {
     }
 
     fn end(&mut self) {
+        // The operator is appeased, once the hub has read what they had decided.
+        self.settle();
+        self.pass(Duration::from_secs(1));
+        self.settle();
+        for person in 0..PEOPLE.len() {
+            self.command(OperatorCommand::Unban(BanTarget::Key(key(person))));
+            self.command(OperatorCommand::Unmute(Who::Key(key(person))));
+            self.settle();
+        }
         // First those who sent are gone for good: what they were told to be stored arrives without them.
         self.settle();
         if !self.restores {

@@ -51,7 +51,7 @@ impl Story {
     }
 
     /// The backend, which is slow, answers what it was asked so far.
-    fn backend_answers(&mut self) {
+    pub(super) fn backend_answers(&mut self) {
         let asked = self.waiting.replace(vec![]).unwrap_or_default();
         let fails = self.fails;
         let answers = asked.into_iter().map(|request| match fails {

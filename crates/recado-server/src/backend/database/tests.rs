@@ -1,4 +1,5 @@
 mod mail;
+mod operating;
 
 use recado_hub::{ClaimOutcome, SessionNumber};
 use recado_proto::id::RemoteKey;
@@ -17,6 +18,7 @@ fn request(name: &str, key: RemoteKey, may_register: bool) -> BackendRequest {
         name,
         key,
         may_register,
+        ticket: None,
     }
 }
 

@@ -53,7 +53,7 @@ fn an_end_at_any_write_or_sync_loses_doubles_and_reorders_nothing() {
 }
 
 /// Whether processes may be traced here.
-fn can_trace() -> Result<(), String> {
+pub(crate) fn can_trace() -> Result<(), String> {
     let traced = Command::new("strace").args(["-qq", "true"]).output();
     match traced {
         Ok(output) if output.status.success() => Ok(()),

@@ -4,7 +4,7 @@
 //! A short form runs with the other tests; `cargo xtask campaign kill` runs it for as long as is asked.
 
 mod actor;
-mod kill_points;
+pub(crate) mod kill_points;
 mod ledger;
 mod power;
 mod random;

@@ -102,9 +102,18 @@ impl RawChat {
 
     /// The same over a connection that is there.
     pub(crate) fn over(tcp: TcpStream, server: &Server) -> Self {
-        let identity = RawIdentity::new();
+        Self::with(tcp, server, &RawIdentity::new())
+    }
+
+    /// A TLS session of someone's.
+    pub(crate) fn of(server: &Server, identity: &RawIdentity) -> Self {
+        let tcp = TcpStream::connect(server.socket()).unwrap();
+        Self::with(tcp, server, identity)
+    }
+
+    fn with(tcp: TcpStream, server: &Server, identity: &RawIdentity) -> Self {
         Self {
-            stream: tls_over(tcp, server, &[alpn::CHAT], Some(&identity)).unwrap(),
+            stream: tls_over(tcp, server, &[alpn::CHAT], Some(identity)).unwrap(),
             splitter: FrameSplitter::default(),
             frames: VecDeque::new(),
         }

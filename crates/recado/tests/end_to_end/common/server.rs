@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nix::sys::signal::Signal;
+use serde_json::Value;
 
-use super::{Ended, Home, Program};
+use super::{Ended, Home, Program, run};
 
 /// A server that accepts connections. Killed when dropped.
 pub(crate) struct Server {
@@ -76,6 +77,34 @@ impl Server {
         change(&home.file("server"));
         let command = Self::command(&home, &[]);
         Self::spawn(home, command)
+    }
+
+    /// `recado admin …` or `recado invite …`, by its own user, in English, to its end.
+    #[track_caller]
+    pub(crate) fn operate(&self, arguments: &[&str]) -> Ended {
+        run(self.home.recado(arguments).args(["--lang", "en"]))
+    }
+
+    /// The same, for programs: the objects that it writes.
+    #[track_caller]
+    pub(crate) fn operate_json(&self, arguments: &[&str]) -> Vec<Value> {
+        let ended = self.operate(&[arguments, &["--output", "json"]].concat());
+        ended.says(0, &[]);
+        let parse = |line: &String| serde_json::from_str(line).unwrap();
+        ended.stdout.iter().map(parse).collect()
+    }
+
+    /// Makes a ticket.
+    #[track_caller]
+    pub(crate) fn ticket(&self, arguments: &[&str]) -> String {
+        let ended = self.operate(&[&["invite"], arguments].concat());
+        ended.says(0, &[]);
+        ended.stdout[0].clone()
+    }
+
+    /// A file of its home.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.home.file(name)
     }
 
     /// Ends it, and gives what is left of its output.

@@ -1,6 +1,8 @@
 //! Lanes and mailboxes, against the backend in memory and against what disks do.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use recado_hub::{
     Body, Durable, Fetched, LaneChange, LaneNumber, MemoryBackend, OpenOutcome, OpenedLane,
@@ -101,10 +103,10 @@ fn path(home: &tempfile::TempDir) -> std::path::PathBuf {
 }
 
 /// SplitMix64.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn below(&mut self, below: u64) -> u64 {
+    pub(super) fn below(&mut self, below: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -116,24 +118,32 @@ impl Random {
 /// Any requests are answered as the backend in memory answers them, also when the process ends between them.
 #[test]
 fn it_answers_as_the_backend_in_memory() {
-    for seed in 0..8 {
+    for seed in 0..12 {
         let mut random = Random(seed);
         let (home, mut database) = database();
         let mut memory = MemoryBackend::default();
         let (mut seconds, mut ran_before) = (0, 0);
-        let mut standing = BTreeMap::new();
+        let unix_seconds = Arc::new(AtomicU64::new(1_000_000));
+        let tell = |database: &mut Database| {
+            let unix_seconds = unix_seconds.clone();
+            database.unix_seconds = Box::new(move || unix_seconds.load(Ordering::Relaxed));
+        };
+        tell(&mut database);
+        let (mut standing, mut made) = (BTreeMap::new(), 0);
         without_sync(&database);
-        for step in 0..400 {
-            let lane = LaneNumber(1 + random.below(4));
+        for step in 0..600 {
+            let lane = LaneNumber(1 + random.below(4 + step / 20));
             let keys = [ALICE, BOB];
             let who = keys[random.below(2) as usize];
-            let request = match random.below(12) {
+            let request = match random.below(18) {
                 0 => request(["Alice", "Bob"][random.below(2) as usize], who, true),
-                1..=3 => open(
-                    who,
-                    random.below(2) as u8,
-                    ["alice", "bob"][random.below(2) as usize],
-                ),
+                1..=3 => {
+                    // Of one pair more than there may be.
+                    let most = 2 + random.below(30);
+                    let store = random.below(most) as u8;
+                    let to = ["alice", "alice", "alice", "bob"][random.below(4) as usize];
+                    open(who, store, to)
+                }
                 4..=7 => {
                     let stands = standing.get(&lane).copied().unwrap_or(0);
                     let from = if random.below(5) == 0 { step } else { stands };
@@ -150,8 +160,8 @@ fn it_answers_as_the_backend_in_memory() {
                             code,
                         }];
                     }
-                    // Lanes are known before they are written to.
-                    match database_has(&database, lane) {
+                    // Lanes are known before they are written to, but for some that had to make room.
+                    match database_has(&database, lane) || random.below(20) == 0 {
                         true => BackendRequest::Commit(vec![change]),
                         false => continue,
                     }
@@ -164,8 +174,24 @@ fn it_answers_as_the_backend_in_memory() {
                     folded: "bob".into(),
                     blocked: random.below(2) == 0,
                 },
-                _ => expire(vec![who]),
+                11 => expire(vec![who]),
+                12 => BackendRequest::Discard {
+                    lanes: vec![(lane, random.below(step + 1))],
+                },
+                13 => BackendRequest::NameUsed { key: who },
+                14 => BackendRequest::FreeNames {
+                    age: AGE,
+                    here: vec![who],
+                    max_names: 1,
+                },
+                15 => operating::claim_with_ticket(&mut random, made, who),
+                _ => operating::any(&mut random, &mut made, who),
             };
+            // Clocks that are set jump, and the other way too.
+            let jump = if random.below(20) == 0 { 100_000 } else { 60 };
+            let clock = unix_seconds.load(Ordering::Relaxed) + random.below(2 * jump);
+            unix_seconds.store(clock - jump.min(clock), Ordering::Relaxed);
+            memory.unix_seconds = unix_seconds.load(Ordering::Relaxed);
             seconds += random.below(60);
             let running = Duration::from_secs(seconds - ran_before);
             let mut answers = database
@@ -191,6 +217,7 @@ fn it_answers_as_the_backend_in_memory() {
                 }
                 database = Database::open(&path(&home)).unwrap();
                 without_sync(&database);
+                tell(&mut database);
                 ran_before = database.ran_before;
                 assert!(ran_before <= seconds);
                 seconds = ran_before;
@@ -288,7 +315,7 @@ fn messages_age_while_a_server_runs() {
             .unwrap()
             .remove(0)
         {
-            BackendAnswer::Expired(dropped) => dropped.len(),
+            BackendAnswer::Dropped(dropped) => dropped.len(),
             other => panic!("{other:?}"),
         }
     };
@@ -320,7 +347,7 @@ fn expiry_goes_on_behind_what_it_has_looked_at_and_begins_again() {
             max_messages: 3,
         };
         match database.commit(AGE, &[request]).unwrap().remove(0) {
-            BackendAnswer::Expired(dropped) => dropped.iter().map(|it| it.failures.len()).sum(),
+            BackendAnswer::Dropped(dropped) => dropped.iter().map(|it| it.failures.len()).sum(),
             other => panic!("{other:?}"),
         }
     };
@@ -412,14 +439,12 @@ fn every_table_is_strict_and_no_column_may_be_null() {
         .collect::<rusqlite::Result<_>>()
         .unwrap();
     assert_eq!(columns, []);
-    let commented = include_str!("../../schema.sql");
-    for line in commented.split("CREATE TABLE ").skip(1) {
-        let name = line.split(' ').next().unwrap();
-        let before = commented
-            .split(&format!("CREATE TABLE {name}"))
-            .next()
-            .unwrap();
-        let comment = before.trim_end().lines().last().unwrap();
-        assert!(comment.starts_with("-- "), "{name} is not commented");
+    for commented in MIGRATIONS {
+        for line in commented.split("CREATE TABLE ").skip(1) {
+            let name = line.split(' ').next().unwrap();
+            let before = commented.split(&format!("CREATE TABLE {name} ")).next();
+            let comment = before.unwrap().trim_end().lines().last().unwrap();
+            assert!(comment.starts_with("-- "), "{name} is not commented");
+        }
     }
 }
