@@ -305,8 +305,10 @@ impl Acme {
     async fn place_and_complete(&mut self) -> Result<(), Failure> {
         let mut order = self.order().await?;
         let completed = self.complete(&mut order).await;
-        // An order that has failed for good is no use to the next attempt.
-        if completed.is_err() && order.state().status == OrderStatus::Invalid {
+        // An order that has failed for good is no use to the next attempt. That a name of it was refused may show before
+        // it is said of the order itself.
+        let is_refused = matches!(completed, Err(Failure::Refused { .. }));
+        if is_refused || completed.is_err() && order.state().status == OrderStatus::Invalid {
             self.state.order = None;
             self.state.save(&self.folder)?;
         }

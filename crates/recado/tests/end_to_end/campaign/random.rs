@@ -30,6 +30,11 @@ fn run(time: Duration, seed: u64) -> Result<(), String> {
     // Older copies of people's databases, or of the server's: one or the other.
     let copies_people = seed.is_multiple_of(2);
     let mut campaign = Campaign::begin(&["alice", "bob", "carol"]);
+    // So few that bursts are refused in their middle, while more is on its way.
+    for (limit, value) in [("private-burst", "300"), ("private-rate", "2000")] {
+        let home = &campaign.server.home;
+        crate::common::run(&mut home.recado(&["admin", "limits", limit, value])).says(0, &[]);
+    }
     let mut backups: Vec<Option<Backup>> = vec![None, None, None];
     let mut server_backup: Option<crate::common::Home> = None;
     let mut passing = 0;
