@@ -17,6 +17,7 @@ use recado_proto::frame::{
 use recado_proto::id::{LogId, RemoteKey};
 use recado_proto::limits::MAX_PEOPLE_PER_FRAME;
 use recado_proto::name::{Name, NameKeys};
+use recado_proto::relay::TokenSource;
 
 use crate::admission::{CLAIMS, MAX_CLAIMING_ADDRESSES, Registration, limit_key};
 use crate::backend::{BackendAnswer, BackendRequest, ClaimOutcome};
@@ -29,6 +30,7 @@ use crate::millis;
 use crate::operator::{OperatorCommand, OperatorNumber};
 use crate::policy::Policy;
 use crate::presence::Changes;
+use crate::relay::{RelayConfig, Relays};
 use crate::roster::RosterParts;
 use crate::session::{
     Claiming, Connection, Datagrams, Greeting, Joined, Session, SessionNumber, Waiting,
@@ -69,6 +71,10 @@ pub struct HubConfig {
     pub globals: BucketConfig,
     /// How much private mail there may be.
     pub private: PrivateConfig,
+    /// How many connections may be relayed.
+    pub relays: RelayConfig,
+    /// What admits them.
+    pub tokens: TokenSource,
     /// Limits that the operator cannot change while the server runs.
     pub fixed: BTreeMap<Limit, u64>,
 }
@@ -90,6 +96,7 @@ pub struct Hub {
     presence: Changes,
     roster: RosterParts,
     lanes: Lanes,
+    relays: Relays,
     loading: Loading,
     /// What the operator wanted before the decisions were known.
     commands: Vec<(OperatorNumber, OperatorCommand)>,
@@ -124,6 +131,7 @@ impl Hub {
         let mut hub = Self {
             log: GlobalLog::new(config.log),
             lanes: Lanes::new(config.private),
+            relays: Relays::new(config.relays, config.tokens.clone()),
             config,
             loading: Loading::Due(Duration::ZERO),
             commands: Vec::new(),
@@ -198,6 +206,7 @@ impl Hub {
                 self.close(session, ClosingCode::TooSlow, "too slow");
             }
             Event::Disconnected { session } => self.end(session),
+            Event::RelayClosed(number) => self.relays.closed(number),
             Event::Backend(answers) => {
                 for answer in answers {
                     self.handle_answer(answer);
@@ -223,6 +232,7 @@ impl Hub {
             .chain(presence)
             .chain(self.head_due)
             .chain(self.liveness_due)
+            .chain(self.relays.deadline())
             .chain(load)
             .chain([lanes, self.free_due])
             .min()
@@ -247,6 +257,7 @@ impl Hub {
             self.look_for_silence(now);
         }
         self.lanes.handle_timeout(now, &mut self.outputs);
+        self.relays.handle_timeout(now, &mut self.outputs);
         self.load_if_due();
         self.free_names_if_due();
         self.tell_presence(now);
@@ -647,6 +658,10 @@ impl Hub {
                     }
                 }
             }
+            ClientFrame::RelayRequest(request) => {
+                let (key, out) = (joined.person.key, &mut self.outputs);
+                self.relays.ask(now, session, key, request, out);
+            }
             ClientFrame::Ping => self.outputs.send(session, ServerFrame::Pong),
             ClientFrame::Pong => {}
             ClientFrame::Global(message) => self.handle_global(now, session, message),
@@ -784,6 +799,7 @@ impl Hub {
         };
         let Joined { person, place, .. } = *joined;
         self.lanes.leave(place);
+        self.relays.leave(session, person.key);
         self.by_key.remove(&person.key);
         self.roster.change(&person.key);
         self.presence.leave(person);

@@ -2,6 +2,7 @@
 //! Encoding and decoding go through [`crate::wire`]; `docs/protocol.md` §Frames says what each means.
 
 mod private;
+mod relay;
 
 use prost::Message;
 
@@ -15,8 +16,10 @@ pub use private::{
     Acknowledge, Block, Blocked, Envelope, Failure, IncomingLane, IncomingPrivate, LaneOpened,
     LaneProgress, LaneRefused, OpenLane, OutcomesNoted, PrivateMessage, PrivateRefused,
 };
+pub use relay::{RelayGranted, RelayRefused, RelayRequest};
 pub use wire::{
     ClosingCode, FailureCode, GlobalRefusalCode, LaneRefusalCode, PrivateRefusalCode, RefusalCode,
+    RelayRefusalCode,
 };
 
 /// Bytes of UTF-8 that a name takes at most: 32 characters of four.
@@ -86,6 +89,8 @@ pub enum ClientFrame {
     DatagramsLost,
     /// Asks for a datagram.
     DatagramProbe,
+    /// Asks for a relayed connection with another person.
+    RelayRequest(RelayRequest),
 }
 
 /// What a server sends.
@@ -135,6 +140,10 @@ pub enum ServerFrame {
     ProbeHeard(u64),
     /// The session's path is not confirmed any more.
     PathUnconfirmed,
+    /// Both have asked: a connection may be relayed.
+    RelayGranted(RelayGranted),
+    /// There is no relay now.
+    RelayRefused(RelayRefused),
 }
 
 /// What a client's datagram holds.
@@ -333,6 +342,7 @@ impl ClientFrame {
             }),
             Self::DatagramsLost => Body::DatagramsLost(wire::DatagramsLost {}),
             Self::DatagramProbe => Body::DatagramProbe(wire::DatagramProbe {}),
+            Self::RelayRequest(request) => Body::RelayRequest(request.into()),
         };
         encode_frame(out, &wire::ClientFrame { body: Some(body) })
     }
@@ -370,6 +380,7 @@ impl ClientFrame {
             }
             Body::DatagramsLost(_) => Self::DatagramsLost,
             Body::DatagramProbe(_) => Self::DatagramProbe,
+            Body::RelayRequest(request) => Self::RelayRequest(request.try_into()?),
         }))
     }
 }
@@ -436,6 +447,8 @@ impl ServerFrame {
             }),
             Self::ProbeHeard(nonce) => Body::ProbeHeard(wire::ProbeHeard { nonce }),
             Self::PathUnconfirmed => Body::PathUnconfirmed(wire::PathUnconfirmed {}),
+            Self::RelayGranted(granted) => Body::RelayGranted(granted.into()),
+            Self::RelayRefused(refused) => Body::RelayRefused(refused.into()),
         };
         encode_frame(out, &wire::ServerFrame { body: Some(body) })
     }
@@ -504,6 +517,8 @@ impl ServerFrame {
             }),
             Body::ProbeHeard(heard) => Self::ProbeHeard(heard.nonce),
             Body::PathUnconfirmed(_) => Self::PathUnconfirmed,
+            Body::RelayGranted(granted) => Self::RelayGranted(granted.try_into()?),
+            Body::RelayRefused(refused) => Self::RelayRefused(refused.try_into()?),
         }))
     }
 }
@@ -655,7 +670,7 @@ impl TryFrom<wire::Range> for Range {
     }
 }
 
-fn id<'a, T: TryFrom<&'a [u8], Error = WrongLength>>(
+pub(crate) fn id<'a, T: TryFrom<&'a [u8], Error = WrongLength>>(
     field: &'static str,
     bytes: &'a [u8],
 ) -> Result<T, Malformed> {
@@ -677,11 +692,19 @@ fn optional<const N: usize>(bytes: Option<&[u8; N]>) -> Vec<u8> {
     bytes.map_or_else(Vec::new, |bytes| bytes.to_vec())
 }
 
-fn at_most(field: &'static str, text: String, limit: usize) -> Result<String, Malformed> {
+pub(crate) fn at_most(
+    field: &'static str,
+    text: String,
+    limit: usize,
+) -> Result<String, Malformed> {
     check_length(field, text.len(), limit).map(|()| text)
 }
 
-fn check_length(field: &'static str, length: usize, limit: usize) -> Result<(), Malformed> {
+pub(crate) fn check_length(
+    field: &'static str,
+    length: usize,
+    limit: usize,
+) -> Result<(), Malformed> {
     if length > limit {
         return Err(Malformed::TooLong {
             field,

@@ -15,6 +15,7 @@
 
 pub mod datagram;
 pub mod discovery;
+pub mod file;
 pub mod fingerprint;
 pub mod frame;
 pub mod framing;
@@ -22,6 +23,7 @@ pub mod global;
 pub mod id;
 pub mod limits;
 pub mod name;
+pub mod relay;
 pub mod text;
 pub mod ticket;
 

@@ -19,7 +19,7 @@ use crate::home;
 pub const FILE: &str = "history.db";
 
 /// Numbered from 1; frozen once released.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("offers.sql")];
 
 /// The latest schema that this version knows.
 pub fn known_schema() -> i64 {

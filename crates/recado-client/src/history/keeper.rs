@@ -11,6 +11,8 @@ use rusqlite::Transaction;
 use tokio::sync::oneshot;
 
 use super::database::BUSY_TIME;
+use crate::files::seam::unwrap;
+
 use super::{
     Correspondent, Database, Entered, Fed, HistoryError, Item, Outgoing, Question, Record, Untaken,
     outbox, past, watch, writes,
@@ -159,8 +161,15 @@ impl History {
     /// # Errors
     /// [`HistoryError`].
     pub async fn ask(&self, question: Question) -> Result<Vec<Item>, HistoryError> {
-        self.read(move |database| database.read(|connection| past::answer(connection, &question)))
-            .await
+        let mut items = self
+            .read(move |database| database.read(|connection| past::answer(connection, &question)))
+            .await?;
+        // What was said about files is shown as offers.
+        items.retain(|item| match item {
+            Item::Message(message) => unwrap(&message.text).is_none(),
+            Item::Hole { .. } => true,
+        });
+        Ok(items)
     }
 
     /// Those with whom there were private messages, the latest first; at most so many.

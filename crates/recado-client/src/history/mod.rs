@@ -6,6 +6,7 @@
 
 mod database;
 mod keeper;
+mod offers;
 mod open_mark;
 mod outbox;
 mod past;
@@ -26,6 +27,8 @@ use crate::home::HomeError;
 pub use database::{Database, Entered, FILE, known_schema};
 pub use keeper::History;
 pub(crate) use keeper::{Done, Keeper};
+pub use offers::OfferView;
+pub(crate) use offers::OfferWrite;
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -18,6 +18,7 @@ use recado_proto::ticket::TicketSecret;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::files::FilesConfig;
 use crate::history::{Database, History, HistoryError, Outgoing};
 use crate::identity::Identity;
 use crate::trust::{TrustError, Trusted};
@@ -44,6 +45,9 @@ pub struct SessionConfig {
     /// Admits the name, if it is new and the server gives it only so. It goes to this server alone, and only when
     /// asked for.
     pub ticket: Option<TicketSecret>,
+    /// How files are dealt with; `None` leaves what is said about them unheard, which only one that
+    /// [leaves](IncomingMail::Left) its mail may.
+    pub files: Option<FilesConfig>,
 }
 
 /// Which private messages a session takes.

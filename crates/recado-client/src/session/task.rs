@@ -4,10 +4,11 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use recado_engine::files::OfferEvent;
 use recado_engine::{
     Client, ClientConfig, Command, ENTRIES_AHEAD, Event, MailState, Output, State,
 };
-use recado_proto::frame::{ClosingCode, RefusalCode, ServerFrame};
+use recado_proto::frame::{ClientFrame, ClosingCode, RefusalCode, ServerFrame};
 use recado_proto::id::{LogId, MessageId, RemoteKey, Signature, StoreId};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -16,6 +17,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use super::back_off::{self, BackOff};
 use super::line::{Happening, Line, Welcomed};
 use super::{End, IncomingMail, Request, SessionConfig, SessionError, Update};
+use crate::files::{Files, Input, Output as FilesOutput, seam};
 use crate::history::{
     Database, Done, Fed, GlobalRecord, History, HistoryError, Keeper, Record, Untaken,
 };
@@ -53,6 +55,9 @@ pub(super) struct Task {
     recording: usize,
     told_away: bool,
     told_full: bool,
+    files: Option<Files>,
+    /// What is told of files before the session is ready for the first time; nothing once it was.
+    held: Option<Vec<OfferEvent>>,
 }
 
 /// The way to the server.
@@ -100,6 +105,7 @@ impl Task {
         let keeper = Keeper::start(database, move |news| drop(tell.send(news)))?;
         let (state, untaken) = keeper.load().await?;
         let key = RemoteKey::from_bytes(config.identity.public_key());
+        let files = start_files(&config)?;
         let mut task = Self {
             client: client(&config, key, state),
             key,
@@ -118,6 +124,8 @@ impl Task {
             recording: 0,
             told_away: false,
             told_full: false,
+            files,
+            held: Some(Vec::new()),
             keeper,
         };
         task.begin(welcomed)?;
@@ -175,6 +183,11 @@ impl Task {
                     }
                     None => return Some(End::Error(HistoryError::Thread.into())),
                 },
+                output = next_output(&mut self.files) => {
+                    if let Err(end) = self.take_output(output) {
+                        return Some(end);
+                    }
+                }
                 step = self.road.next(may_read) => {
                     if let Err(end) = self.take_step(step) {
                         return Some(end);
@@ -189,6 +202,10 @@ impl Task {
 
     /// Waits for the database, which what was taken last is written into, and closes.
     async fn finish(mut self) {
+        if let Some(files) = self.files.take() {
+            // What goes on says its last word.
+            let _ = tokio::task::spawn_blocking(move || files.close()).await;
+        }
         let deadline = Instant::now() + CLOSE_TIME;
         while self.do_outputs().await.is_ok() && (self.is_committing || self.entering > 0) {
             let Ok(Some(done)) = timeout_at(deadline, self.done.recv()).await else {
@@ -213,6 +230,11 @@ impl Task {
             Request::Enter(message) => {
                 self.entering += 1;
                 self.keeper.enter(message);
+            }
+            Request::Command(Command::File(command)) => {
+                if let Some(files) = &self.files {
+                    files.tell(Input::Command(command));
+                }
             }
             Request::Command(command) => {
                 let now = self.started.elapsed();
@@ -337,6 +359,11 @@ impl Task {
         };
         let leaves_mail = self.config.incoming == IncomingMail::Left;
         while let Some(frame) = line.frame() {
+            if let Some(files) = &self.files
+                && matters_to_files(&frame)
+            {
+                files.tell(Input::Frame(frame.clone()));
+            }
             let is_mail = matches!(
                 frame,
                 ServerFrame::IncomingLane(_) | ServerFrame::Private(_)
@@ -385,6 +412,9 @@ impl Task {
                 self.told_away = false;
                 self.pending.push_back(Update::Event(event));
                 self.replay();
+                for event in self.held.take().unwrap_or_default() {
+                    self.pending.push_back(Update::Event(Event::File(event)));
+                }
                 return;
             }
             Event::Global {
@@ -410,6 +440,23 @@ impl Task {
                 first: *first,
                 last: *last,
             }),
+            Event::State { id, state, .. } if seam::is_note(id) => {
+                return self.take_note_state(*id, *state);
+            }
+            Event::Private {
+                receipt,
+                from,
+                text,
+                ..
+            } if self.files.is_some() => {
+                if let (Some(note), Some(files)) = (seam::unwrap(text), &self.files) {
+                    return files.tell(Input::Note {
+                        from: from.clone(),
+                        note,
+                        taken: *receipt,
+                    });
+                }
+            }
             Event::State { id, state, .. } if self.globals.remove(id) => match state {
                 State::Failed(failure) => self.record(Record::GlobalFailed {
                     id: *id,
@@ -424,6 +471,41 @@ impl Task {
             _ => {}
         }
         self.pending.push_back(Update::Event(event));
+    }
+
+    /// What those who deal with files want.
+    fn take_output(&mut self, output: Option<FilesOutput>) -> Result<(), End> {
+        match output {
+            Some(FilesOutput::Ask(request)) => {
+                if let Road::Open { line, .. } = &mut self.road {
+                    line.send(ClientFrame::RelayRequest(request));
+                }
+            }
+            Some(FilesOutput::Event(event)) => match &mut self.held {
+                Some(held) => held.push(event),
+                None => self.pending.push_back(Update::Event(Event::File(event))),
+            },
+            Some(FilesOutput::Taken(receipt)) => {
+                let now = self.started.elapsed();
+                // One of an earlier connection is taken like any other.
+                let _ = self.client.handle_command(now, Command::Take(receipt));
+            }
+            Some(FilesOutput::Entered) => self.feeding.more = true,
+            Some(FilesOutput::Failed(error)) => return Err(End::Error(error.into())),
+            None => self.files = None,
+        }
+        Ok(())
+    }
+
+    fn take_note_state(&mut self, id: MessageId, state: State) {
+        let failure = match state {
+            State::Queued | State::Stored => return,
+            State::Delivered => None,
+            State::Failed(failure) => Some(failure),
+        };
+        if let Some(files) = &self.files {
+            files.tell(Input::Sent { id, failure });
+        }
     }
 
     fn record(&mut self, record: Record) {
@@ -443,6 +525,9 @@ impl Task {
             .handle_welcome(self.started.elapsed(), welcome, secret)?;
         let since = Instant::now();
         self.road = Road::Open { line, since };
+        if let Some(files) = &self.files {
+            files.tell(Input::Server(true));
+        }
         self.take_frames();
         Ok(())
     }
@@ -468,6 +553,9 @@ impl Task {
                 | ClosingCode::Unspecified,
             )
             | None => {}
+        }
+        if let Some(files) = &self.files {
+            files.tell(Input::Server(false));
         }
         if !self.told_away {
             self.told_away = true;
@@ -518,6 +606,14 @@ impl Task {
             return;
         }
         for message in replays {
+            if let (Some(note), Some(files)) = (seam::unwrap(&message.text), &self.files) {
+                files.tell(Input::Note {
+                    from: message.from,
+                    note,
+                    taken: message.receipt,
+                });
+                continue;
+            }
             self.pending.push_back(Update::Event(Event::Private {
                 receipt: message.receipt,
                 from: message.from,
@@ -527,6 +623,36 @@ impl Task {
                 replayed: true,
             }));
         }
+    }
+}
+
+/// What those who deal with files have to know of what the server says.
+fn matters_to_files(frame: &ServerFrame) -> bool {
+    matches!(
+        frame,
+        ServerFrame::Roster(_)
+            | ServerFrame::Presence(_)
+            | ServerFrame::RelayGranted(_)
+            | ServerFrame::RelayRefused(_)
+    )
+}
+
+fn start_files(config: &SessionConfig) -> Result<Option<Files>, SessionError> {
+    let Some(files) = config.files.clone() else {
+        return Ok(None);
+    };
+    let database = Database::open(config.identity.folder())?;
+    let server = config.trusted.address;
+    Files::start(files, &config.identity, server, database)
+        .map(Some)
+        .map_err(|error| SessionError::Local(error.to_string()))
+}
+
+/// What those who deal with files want next; for ever, where nobody does.
+async fn next_output(files: &mut Option<Files>) -> Option<FilesOutput> {
+    match files {
+        Some(files) => files.outputs.recv().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::framing::FrameSplitter;
-use crate::id::StoreId;
+use crate::id::{OfferId, StoreId};
+use crate::relay::RelayToken;
 
 fn person_named(name: &str) -> Person {
     Person {
@@ -72,6 +73,10 @@ fn every_client_frame_goes_there_and_back() {
     client_round_trip(ClientFrame::Block(Block {
         name: "B".into(),
         blocked: true,
+    }));
+    client_round_trip(ClientFrame::RelayRequest(RelayRequest {
+        offer: OfferId::from_bytes([4; 16]),
+        peer: RemoteKey::from_bytes([7; 32]),
     }));
     client_round_trip(ClientFrame::Ping);
     client_round_trip(ClientFrame::Pong);
@@ -163,6 +168,15 @@ fn every_server_frame_goes_there_and_back() {
         done: true,
     }));
     server_round_trip(ServerFrame::GlobalTaken(MessageId::from_bytes([1; 16])));
+    server_round_trip(ServerFrame::RelayGranted(RelayGranted {
+        offer: OfferId::from_bytes([4; 16]),
+        token: RelayToken::from_bytes([5; 32]),
+    }));
+    server_round_trip(ServerFrame::RelayRefused(RelayRefused {
+        offer: OfferId::from_bytes([4; 16]),
+        code: RelayRefusalCode::Alone,
+        retry_in_ms: 5,
+    }));
     server_round_trip(ServerFrame::Ping);
     server_round_trip(ServerFrame::Pong);
     server_round_trip(ServerFrame::Global(IncomingGlobal {

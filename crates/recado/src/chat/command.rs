@@ -1,9 +1,12 @@
 //! What a line of the chat means: the same commands in every face that people type into.
 
+use recado_client::FileCommand;
+use recado_client::files::which;
 use recado_client::https::Method;
 
 use super::calculating::{Asked, SayTo};
 use crate::calculator::{self, Calculation};
+use crate::files;
 use crate::i18n::Language;
 
 /// A line, understood.
@@ -31,6 +34,8 @@ pub(crate) enum Typed {
     Calc(Asked),
     /// `/calc` with something that is no number or no operation: why, in the person's words.
     CannotCalc(String),
+    /// `/file NAME PATH…`, `/accept`, `/decline` and `/cancel`, `/files`.
+    Files(Vec<FileCommand>),
     /// `/help`.
     Help,
     /// `/quit`.
@@ -48,7 +53,7 @@ pub(crate) enum Typed {
 }
 
 /// The commands, and what each is called in Portuguese: what completion and help offer.
-pub(crate) const COMMANDS: [(&str, &str); 17] = [
+pub(crate) const COMMANDS: [(&str, &str); 18] = [
     ("udp", "udp"),
     ("all", "todos"),
     ("tcp", "tcp"),
@@ -63,6 +68,7 @@ pub(crate) const COMMANDS: [(&str, &str); 17] = [
     ("file", "arquivo"),
     ("accept", "aceitar"),
     ("decline", "recusar"),
+    ("files", "arquivos"),
     ("link", "link"),
     ("help", "ajuda"),
     ("quit", "sair"),
@@ -110,6 +116,27 @@ pub(crate) fn parse(language: Language, line: &str) -> Typed {
                 text: text.to_owned(),
             }
         }
+        "file" | "arquivo" => {
+            let (to, paths) = split_word(argument.trim_start());
+            if to.is_empty() || paths.trim().is_empty() {
+                return Typed::Incomplete(word);
+            }
+            let offer = |path| FileCommand::Offer {
+                to: to.to_owned(),
+                path,
+                reference: None,
+            };
+            Typed::Files(files::paths(paths).into_iter().map(offer).collect())
+        }
+        "accept" | "aceitar" => Typed::Files(vec![FileCommand::Accept {
+            which: which(all),
+            reference: None,
+        }]),
+        "decline" | "recusar" | "cancel" | "cancelar" => Typed::Files(vec![FileCommand::Cancel {
+            which: which(all),
+            reference: None,
+        }]),
+        "files" | "arquivos" => Typed::Files(vec![FileCommand::List]),
         "who" | "quem" => Typed::Who,
         "link" => Typed::Link,
         "help" | "ajuda" => Typed::Help,
@@ -121,8 +148,7 @@ pub(crate) fn parse(language: Language, line: &str) -> Typed {
         "block" | "bloquear" => Typed::Block(all.to_owned()),
         "trust" | "confiar" => Typed::Trust(all.to_owned()),
         "calc" => calculation(language, all),
-        "file" | "arquivo" | "accept" | "aceitar" | "decline" | "recusar" | "verify"
-        | "verificar" => Typed::NotYet(word),
+        "verify" | "verificar" => Typed::NotYet(word),
         _ => Typed::Unknown(word),
     }
 }
@@ -172,6 +198,8 @@ fn split_word(text: &str) -> (&str, &str) {
 
 #[cfg(test)]
 mod tests {
+    use recado_client::Which;
+
     use super::*;
 
     fn parse(line: &str) -> Typed {
@@ -208,6 +236,32 @@ mod tests {
         );
         assert_eq!(parse("/bloquear B"), Typed::Block("B".into()));
         assert_eq!(parse("/confiar B"), Typed::Trust("B".into()));
+        let offer = |path: &str| FileCommand::Offer {
+            to: "B".into(),
+            path: path.into(),
+            reference: None,
+        };
+        let files = Typed::Files(vec![offer("a.txt"), offer("b c")]);
+        assert_eq!(parse("/arquivo  B a.txt \"b c\""), files);
+        assert_eq!(parse("/file B"), Typed::Incomplete("file".into()));
+        let (accept, cancel) = (
+            |which| FileCommand::Accept {
+                which,
+                reference: None,
+            },
+            |which| FileCommand::Cancel {
+                which,
+                reference: None,
+            },
+        );
+        for (line, command) in [
+            ("/aceitar", accept(Which::Only)),
+            ("/accept 3", accept(Which::Number(3))),
+            ("/recusar 3 ", cancel(Which::Number(3))),
+            ("/arquivos", FileCommand::List),
+        ] {
+            assert_eq!(parse(line), Typed::Files(vec![command]), "{line}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use recado_client::history::{Conversation, Item, Outgoing, PastMessage, Question
 use recado_client::https::Method;
 use recado_client::session::SessionError;
 use recado_client::trust::Trusted;
-use recado_client::{Command, CommandError, Event, LinkState, State, Via};
+use recado_client::{Command, CommandError, Event, FileCommand, LinkState, State, Via, Which};
 use recado_proto::frame::{ClosingCode, Person};
 use recado_proto::id::MessageId;
 use recado_proto::limits::MAX_TEXT;
@@ -18,6 +18,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::calculating::{Asked, Calculated, SayTo};
+use super::file_objects;
 use super::input::{Fault, Input};
 use super::paper::Paper;
 use super::talk::{Action, Face, Own, SCREEN, Shown};
@@ -124,6 +125,15 @@ impl Members<'_> {
         }
     }
 
+    fn offer(&self) -> Result<Which, Wrong> {
+        let offer = self.string("offer")?;
+        let offer = offer.parse().map(Which::Id);
+        offer.map_err(|_| {
+            let message = "offer is not 32 hexadecimal digits";
+            ("wrong_member", message.to_owned())
+        })
+    }
+
     fn id(&self) -> Result<MessageId, Wrong> {
         let id = self.string("id")?;
         id.parse()
@@ -206,8 +216,22 @@ impl<'a> JsonFace<'a> {
                     reference: kept,
                 }))
             }
-            // Of this interface; this version does not do them yet.
-            kind @ ("file" | "accept" | "decline" | "cancel" | "verify") => Err((
+            "file" => Ok(Action::Files(vec![FileCommand::Offer {
+                to: members.string("to")?,
+                path: members.string("path")?.into(),
+                reference: kept,
+            }])),
+            "offers" => Ok(Action::Files(vec![FileCommand::List])),
+            "accept" => Ok(Action::Files(vec![FileCommand::Accept {
+                which: members.offer()?,
+                reference: kept,
+            }])),
+            "decline" | "cancel" => Ok(Action::Files(vec![FileCommand::Cancel {
+                which: members.offer()?,
+                reference: kept,
+            }])),
+            // Of this interface; this version does not do it yet.
+            kind @ "verify" => Err((
                 "unsupported",
                 format!("this version of recado does not do {kind:?} yet"),
             )),
@@ -350,6 +374,10 @@ impl<'a> JsonFace<'a> {
                 self.say(roster(people), reference)
             }
             Event::Hole { first, last } => self.say(hole(*first, *last), None),
+            Event::File(event) => {
+                let (object, reference) = file_objects::object(event);
+                self.say(object, given_back(reference))
+            }
             Event::Link(state) => self.say(link(state), None),
             Event::LinkReport(report) => {
                 let mut object = link(&report.state);
@@ -491,7 +519,9 @@ impl Face for JsonFace<'_> {
             Command::Block { .. } => &mut self.asked.block,
             Command::Trust { .. } => &mut self.asked.trust,
             // Nobody waits for an answer to these.
-            Command::Global { .. } | Command::Take(_) | Command::Measure => return Ok(()),
+            Command::Global { .. } | Command::Take(_) | Command::Measure | Command::File(_) => {
+                return Ok(());
+            }
         };
         let reference = asked.pop_front().flatten();
         match (command, result) {

@@ -14,6 +14,7 @@ use time::OffsetDateTime;
 
 use super::calculating::Calculated;
 use super::command::{Typed, parse};
+use super::file_words::FileProgress;
 use super::input::{Fault, Input};
 use super::paper::Paper;
 use super::talk::{Action, Face, Own, SCREEN, Shown};
@@ -31,6 +32,7 @@ pub(super) struct PlainFace<'a> {
     paper: Paper,
     /// One's own name.
     name: String,
+    files: FileProgress,
 }
 
 impl<'a> PlainFace<'a> {
@@ -40,6 +42,7 @@ impl<'a> PlainFace<'a> {
             words: Words(context.language),
             paper,
             name: String::new(),
+            files: FileProgress::default(),
         }
     }
 
@@ -144,6 +147,7 @@ impl<'a> PlainFace<'a> {
                 self.paper.tell(&why);
                 Action::Nothing
             }
+            Typed::Files(commands) => Action::Files(commands),
             Typed::Help => {
                 self.hint("chat-help", &[]);
                 Action::Nothing
@@ -253,7 +257,11 @@ impl Face for PlainFace<'_> {
                 self.say_message(&self.context.text(id, &[("from", &from)]), text)?;
             }
             event => {
-                if let Some(told) = self.words.event(event) {
+                let told = match event {
+                    Event::File(event) => self.files.event(self.words, event),
+                    event => self.words.event(event),
+                };
+                if let Some(told) = told {
                     self.told(&told);
                 }
             }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use recado_client::history::{Conversation, Correspondent, HistoryError, Item, Outgoing, Question};
 use recado_client::session::{End, IncomingMail, Session, SessionError, Update, new_message_id};
 use recado_client::trust::Trusted;
-use recado_client::{Command, CommandError, Event, Receipt, State};
+use recado_client::{Command, CommandError, Event, FileCommand, Receipt, State};
 use recado_proto::frame::{ClosingCode, Person};
 use recado_proto::id::MessageId;
 use recado_proto::name::NameKeys;
@@ -140,6 +140,8 @@ pub(crate) enum Action {
     },
     /// A command; an event or [`Face::answer`] answers.
     Command(Command),
+    /// Something with files; events answer.
+    Files(Vec<FileCommand>),
     /// Refuse this person's messages, or take them again if they are refused.
     ToggleBlock(String),
     /// The past; [`Face::past`] answers.
@@ -514,6 +516,11 @@ impl<F: Face> Talk<'_, F> {
                     self.rosters.push_back(true);
                 }
                 self.command(command).await?;
+            }
+            Action::Files(commands) => {
+                for command in commands {
+                    self.command(Command::File(command)).await?;
+                }
             }
             Action::ToggleBlock(name) => {
                 let history = self.session.history().clone();

@@ -52,6 +52,7 @@ impl State {
             Typed::Block(name) => self.act(Action::ToggleBlock(name)),
             Typed::Trust(name) => self.act(Action::Command(Command::Trust { name })),
             Typed::Calc(asked) => self.calculate(asked),
+            Typed::Files(commands) => self.act(Action::Files(commands)),
             Typed::CannotCalc(why) => {
                 self.hint(&why, true);
                 return;
