@@ -87,6 +87,11 @@ impl KeyPackageShelf {
         }
     }
 
+    /// Drops all of one who is gone.
+    pub(super) fn discard_all(&mut self, owner: &RemoteKey) {
+        self.owners.remove(owner);
+    }
+
     /// What someone has that is not too old.
     fn owned(&mut self, owner: RemoteKey, running: Duration, age: Duration) -> &mut Owned {
         let owned = self.owners.entry(owner).or_default();

@@ -73,6 +73,19 @@ pub(super) fn answer(
     })
 }
 
+/// Drops all of one who is gone.
+pub(super) fn discard_all(
+    transaction: &Transaction<'_>,
+    owner: &RemoteKey,
+) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(
+            "DELETE FROM key_package WHERE owner = (SELECT person FROM person WHERE key = ?1)",
+        )?
+        .execute([owner.as_bytes()])?;
+    Ok(())
+}
+
 /// Pages that a request writes, about.
 pub(super) fn pages_of(request: &KeyPackageRequest) -> usize {
     match request {

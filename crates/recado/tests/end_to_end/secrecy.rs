@@ -303,6 +303,34 @@ fn messages_that_change_places_are_not_read_and_come_again_in_order() {
 }
 
 #[test]
+fn what_was_dropped_on_the_way_leaves_a_gap_that_nothing_passes() {
+    let (mut liar, alice, bob) = (Liar::start(), Home::new(), Home::new());
+    Person::join(&bob, &liar.address(), "Bob").quit();
+    let mut a = Bot::join(&alice, &liar.address(), "Alice");
+    for text in ["um", "dois"] {
+        a.say(private("Bob", text));
+        state_of(&a, text, "stored");
+    }
+    liar.lie("DELETE FROM mailbox WHERE number = 1;");
+    let mut b = Bot::join(&bob, &liar.address(), "Bob");
+    let told = b.find("error");
+    assert_eq!(told["code"], "protocol", "{told}");
+    let ended = b.end();
+    assert_eq!(ended.code, 1);
+    assert!(!ended.stdout.iter().any(|line| line.contains("dois")));
+    a.say(json!({"type": "history"}));
+    let items = a.find("messages")["items"].clone();
+    let states: Vec<_> = items
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["state"].clone())
+        .collect();
+    assert_eq!(states, ["stored", "stored"]);
+    ends(a);
+}
+
+#[test]
 fn a_message_that_comes_again_under_another_number_or_name_is_not_read() {
     let (mut liar, alice, bob, mallory) = (Liar::start(), Home::new(), Home::new(), Home::new());
     Person::join(&bob, &liar.address(), "Bob").quit();
