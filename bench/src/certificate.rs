@@ -18,6 +18,7 @@ pub(crate) struct Certificate {
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
     pub(crate) roots: Arc<RootCertStore>,
+    root: String,
 }
 
 impl Certificate {
@@ -36,10 +37,16 @@ impl Certificate {
             certificate: folder.join("leaf.pem"),
             key: folder.join("leaf.key"),
             roots: roots.into(),
+            root: root.pem(),
         };
         // Readable by all, as some servers leave root's rights behind first: nobody trusts this key for long.
         fs::write(&issued.certificate, leaf.pem())?;
         fs::write(&issued.key, key.serialize_pem())?;
         Ok(issued)
+    }
+
+    /// The root, for programs that are told by a file whom to trust.
+    pub(crate) fn root_pem(&self) -> &str {
+        &self.root
     }
 }

@@ -27,6 +27,7 @@ mod page;
 mod process;
 mod recado_binary;
 mod start;
+mod transfer;
 mod workspace;
 
 use std::process::ExitCode;
@@ -61,6 +62,11 @@ enum Benchmark {
     Client(client::Options),
     /// Time to the ready line with an existing data folder, and the size of the program
     Start(start::Options),
+    /// A file from one to another, beside the bare limit, scp, magic-wormhole and haproxy
+    Files(transfer::Options),
+    /// The bare ends that others are compared with
+    #[command(hide = true)]
+    FilesReference(transfer::reference::Options),
     /// The bare sender that others are compared with
     #[command(hide = true)]
     FanoutReference(fanout::reference::Options),
@@ -98,6 +104,8 @@ fn run(benchmark: Benchmark) -> Result<()> {
             Benchmark::Https(options) => https::run(options).await,
             Benchmark::Client(options) => client::run(options).await,
             Benchmark::Start(options) => start::run(options).await,
+            Benchmark::Files(options) => transfer::run(options).await,
+            Benchmark::FilesReference(options) => transfer::reference::run(&options),
             Benchmark::FanoutReference(options) => fanout::reference::run(&options),
             Benchmark::EchoServer(options) => echo_server::run(options).await,
         }
@@ -136,7 +144,8 @@ mod tests {
                 Benchmark::E2e(_),
                 Benchmark::Https(_),
                 Benchmark::Client(_),
-                Benchmark::Start(_)
+                Benchmark::Start(_),
+                Benchmark::Files(_)
             ]
         ));
     }

@@ -76,6 +76,11 @@ impl ServerProcess {
         Ok(server)
     }
 
+    /// Where its files are.
+    pub(crate) fn workshop(&self) -> &Path {
+        self.workshop.path()
+    }
+
     /// Its process; it may have others below.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()

@@ -7,6 +7,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "proto/recado/v1/chat.proto",
         "proto/recado/v1/content.proto",
         "proto/recado/v1/datagram.proto",
+        "proto/recado/v1/file.proto",
     ];
     println!("cargo:rerun-if-changed={root}");
     let descriptors = protox::compile(files, [root])?;

@@ -6,10 +6,12 @@ mod request;
 
 use recado_calc::{Number, Operation, Precision, calculate};
 use recado_proto::datagram::{EXPORTER_LENGTH, Header, SessionSecret, Side};
+use recado_proto::file::{FileNote, FrameHeader, HEADER, StreamFrame};
 use recado_proto::frame::{ClientDatagram, ClientFrame, Malformed, ServerDatagram, ServerFrame};
 use recado_proto::framing::FrameSplitter;
 use recado_proto::id::ConnectionId;
 use recado_proto::name::{Name, suggest};
+use recado_proto::relay::{PREAMBLE, RelayToken};
 use recado_proto::text::{sanitise_block, sanitise_line};
 
 pub use envelope::envelope;
@@ -70,6 +72,44 @@ pub fn frames(bytes: &[u8]) {
         if frame.clone().encode(&mut again).is_ok() {
             let again = ServerFrame::decode(&again[4..]).expect("our own reads back");
             assert_eq!(again, Some(frame));
+        }
+    }
+}
+
+/// Any bytes as what is said about files, and on the connection that carries them.
+pub fn files(bytes: &[u8]) {
+    if let Ok(Some(note)) = FileNote::decode(bytes) {
+        let again = FileNote::decode(&note.encode()).expect("our own reads back");
+        assert_eq!(again, Some(note));
+    }
+    if let Some(preamble) = bytes.first_chunk::<PREAMBLE>()
+        && let Some(token) = RelayToken::from_preamble(preamble)
+    {
+        assert_eq!(&*token.preamble(), preamble);
+    }
+    let mut rest = bytes;
+    while let Some((header, behind)) = rest.split_first_chunk::<HEADER>() {
+        let Ok(header) = FrameHeader::decode(*header) else {
+            break;
+        };
+        // Contents are not kept: only what is left of the input is there.
+        let length = (header.length as usize).min(behind.len());
+        let (body, next) = behind.split_at(length);
+        rest = next;
+        let Some(kind) = header.kind else {
+            continue;
+        };
+        let Ok(frame) = StreamFrame::decode(kind, header.length, body) else {
+            continue;
+        };
+        let mut again = Vec::new();
+        frame.encode(&mut again);
+        let (header, body) = again.split_first_chunk::<HEADER>().expect("a header");
+        // What protobuf makes of it may be longer than it was, as of numbers; never more than is taken again.
+        if let Ok(header) = FrameHeader::decode(*header) {
+            let kind = header.kind.expect("a kind of our own");
+            let read = StreamFrame::decode(kind, header.length, body).expect("our own reads back");
+            assert_eq!(read, frame);
         }
     }
 }
@@ -165,6 +205,11 @@ mod tests {
     #[test]
     fn kept_requests() {
         run("request", super::request);
+    }
+
+    #[test]
+    fn kept_files() {
+        run("files", super::files);
     }
 
     #[test]

@@ -101,6 +101,11 @@ impl Identity {
         }
     }
 
+    /// The certificate that presents the identity to other people's clients, and its key.
+    pub(crate) fn certificate(&self) -> Arc<SingleCertAndKey> {
+        self.resolver.clone()
+    }
+
     /// Presents the identity in TLS: a self-signed certificate, of which only the key counts.
     pub(crate) fn resolver(&self) -> Arc<dyn ResolvesClientCert> {
         self.resolver.clone()

@@ -122,6 +122,8 @@ impl Client {
     pub fn handle_command(&mut self, now: Duration, command: Command) -> Result<(), CommandError> {
         command.check()?;
         match (command, &mut self.session) {
+            // Not the client's.
+            (Command::File(_), _) => {}
             (Command::Take(receipt), _) => self.mail.take(receipt),
             (Command::Trust { name }, _) => {
                 if !self.mail.trust(&NameKeys::of(&name).folded) {

@@ -212,6 +212,8 @@ impl Engine {
             | ServerFrame::PrivateRefused(_)
             | ServerFrame::IncomingLane(_)
             | ServerFrame::Private(_)
+            | ServerFrame::RelayGranted(_)
+            | ServerFrame::RelayRefused(_)
             | ServerFrame::KeyPackagesHeld(_)
             | ServerFrame::KeyPackagesLow(_)
             | ServerFrame::KeyPackage(_)

@@ -7,6 +7,7 @@ use recado_proto::id::{MessageId, RemoteKey};
 use recado_proto::limits::MAX_TEXT;
 use recado_proto::name::MAX_NAME_BYTES;
 
+use crate::files::{FileCommand, OfferEvent};
 use crate::mail::{PackageFault, Receipt};
 
 /// What a person or a program asks for. Ids are drawn at random by the caller, and time is the wall clock's.
@@ -43,6 +44,8 @@ pub enum Command {
         /// Whose.
         name: String,
     },
+    /// Something with files: answered by [`Event::File`]. Whoever keeps offers does it, and not the client.
+    File(FileCommand),
     /// Learn whose a name is: answered by [`Event::Met`].
     Meet {
         /// The name.
@@ -61,7 +64,8 @@ impl Command {
             Self::Block { name, .. } | Self::Trust { name } | Self::Meet { name } => {
                 check_name(name)
             }
-            Self::Who | Self::Link | Self::Measure | Self::Take(_) => Ok(()),
+            Self::File(FileCommand::Offer { to, .. }) => check_name(to),
+            Self::Who | Self::Link | Self::Measure | Self::Take(_) | Self::File(_) => Ok(()),
         }
     }
 }
@@ -278,6 +282,8 @@ pub enum Event {
         /// Its id.
         id: MessageId,
     },
+    /// Something about files.
+    File(OfferEvent),
     /// The session has ended; nothing of it follows.
     Closed {
         /// Why, where the server said so.

@@ -19,6 +19,7 @@
 mod client;
 mod engine;
 mod event;
+pub mod files;
 mod global_log;
 pub mod groups;
 mod lasting;

@@ -8,9 +8,11 @@ use bytes::Bytes;
 use recado_proto::datagram::Check;
 use recado_proto::frame::{ClientFrame, GlobalMessage, ServerFrame};
 use recado_proto::id::{ConnectionId, RemoteKey, SessionId};
+use recado_proto::relay::RelayToken;
 
 use crate::backend::{BackendAnswer, BackendRequest};
 use crate::operator::{OperatorAnswer, OperatorCommand, OperatorError, OperatorNumber};
+use crate::relay::RelayNumber;
 use crate::session::SessionNumber;
 
 /// The two proofs of a session's datagram keys, derived by the shell from the TLS exporter.
@@ -85,6 +87,8 @@ pub enum Event {
         /// Its session.
         session: SessionNumber,
     },
+    /// A relay has ended, or its connections did not come in time.
+    RelayClosed(RelayNumber),
     /// Answers of the backend.
     Backend(Vec<BackendAnswer>),
     /// The operator wants something.
@@ -133,6 +137,14 @@ pub enum Output {
     ProbeBack {
         /// The session.
         session: SessionNumber,
+    },
+    /// Join the two connections that come with these tokens, each once and within
+    /// [`RELAY_PATIENCE`](crate::RELAY_PATIENCE). The end is told by [`Event::RelayClosed`], once.
+    OpenRelay {
+        /// The relay.
+        number: RelayNumber,
+        /// Of one side and of the other.
+        tokens: [RelayToken; 2],
     },
     /// Seal this for everyone whose path is confirmed.
     FanOut {

@@ -17,6 +17,7 @@ use recado_proto::frame::{
 use recado_proto::id::{LogId, RemoteKey};
 use recado_proto::limits::MAX_PEOPLE_PER_FRAME;
 use recado_proto::name::{Name, NameKeys};
+use recado_proto::relay::TokenSource;
 
 use crate::admission::{CLAIMS, MAX_CLAIMING_ADDRESSES, Registration, limit_key};
 use crate::backend::{BackendAnswer, BackendRequest, ClaimOutcome};
@@ -30,6 +31,7 @@ use crate::millis;
 use crate::operator::{OperatorCommand, OperatorNumber};
 use crate::policy::Policy;
 use crate::presence::Changes;
+use crate::relay::{RelayConfig, Relays};
 use crate::roster::RosterParts;
 use crate::session::{
     Claiming, Connection, Datagrams, Greeting, Joined, Session, SessionNumber, Waiting,
@@ -70,6 +72,10 @@ pub struct HubConfig {
     pub globals: BucketConfig,
     /// How much private mail there may be.
     pub private: PrivateConfig,
+    /// How many connections may be relayed.
+    pub relays: RelayConfig,
+    /// What admits them.
+    pub tokens: TokenSource,
     /// Limits that the operator cannot change while the server runs.
     pub fixed: BTreeMap<Limit, u64>,
 }
@@ -91,6 +97,7 @@ pub struct Hub {
     presence: Changes,
     roster: RosterParts,
     lanes: Lanes,
+    relays: Relays,
     key_packages: KeyPackages,
     loading: Loading,
     /// What the operator wanted before the decisions were known.
@@ -126,6 +133,7 @@ impl Hub {
         let mut hub = Self {
             log: GlobalLog::new(config.log),
             lanes: Lanes::new(config.private),
+            relays: Relays::new(config.relays, config.tokens.clone()),
             key_packages: KeyPackages::new(),
             config,
             loading: Loading::Due(Duration::ZERO),
@@ -201,6 +209,7 @@ impl Hub {
                 self.close(session, ClosingCode::TooSlow, "too slow");
             }
             Event::Disconnected { session } => self.end(session),
+            Event::RelayClosed(number) => self.relays.closed(number),
             Event::Backend(answers) => {
                 for answer in answers {
                     self.handle_answer(answer);
@@ -226,6 +235,7 @@ impl Hub {
             .chain(presence)
             .chain(self.head_due)
             .chain(self.liveness_due)
+            .chain(self.relays.deadline())
             .chain(load)
             .chain([lanes, self.free_due])
             .chain([self.key_packages.deadline()])
@@ -251,6 +261,7 @@ impl Hub {
             self.look_for_silence(now);
         }
         self.lanes.handle_timeout(now, &mut self.outputs);
+        self.relays.handle_timeout(now, &mut self.outputs);
         self.key_packages.handle_timeout(now, &mut self.outputs);
         self.load_if_due();
         self.free_names_if_due();
@@ -682,6 +693,10 @@ impl Hub {
                     }
                 }
             }
+            ClientFrame::RelayRequest(request) => {
+                let (key, out) = (joined.person.key, &mut self.outputs);
+                self.relays.ask(now, session, key, request, out);
+            }
             ClientFrame::ListKeyPackages => self.handle_stock(now, session, None),
             ClientFrame::PutKeyPackages(put) => self.handle_stock(now, session, Some(put)),
             ClientFrame::TakeKeyPackage(handle) => {
@@ -845,6 +860,7 @@ impl Hub {
             ..
         } = *joined;
         self.lanes.leave(place);
+        self.relays.leave(session, person.key);
         self.key_packages.leave(session, stock);
         self.by_key.remove(&person.key);
         self.roster.change(&person.key);

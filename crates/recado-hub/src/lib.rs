@@ -31,6 +31,7 @@ mod operator;
 mod path;
 mod policy;
 mod presence;
+mod relay;
 mod roster;
 mod session;
 mod shard;
@@ -55,6 +56,7 @@ pub use operator::{
     OperatorCommand, OperatorError, OperatorNumber, OperatorRecord, OperatorRequest,
     PersonStanding, SessionStanding, Stats, Who,
 };
+pub use relay::{RELAY_PATIENCE, RelayConfig, RelayNumber};
 pub use session::SessionNumber;
 pub use shard::{FanOut, Received, Shard};
 

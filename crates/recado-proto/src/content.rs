@@ -225,7 +225,7 @@ mod tests {
             (text(0), 512),
             (text(1000), 2048),
             (text(MAX_TEXT), 66_560),
-            (Body::File(vec![0; MAX_FILE_NOTE]), 32_768),
+            (Body::File(vec![0; MAX_FILE_NOTE]), 66_560),
             (Body::Verification, 512),
             (Body::Renewal(vec![0; MAX_RENEWAL]), 8192),
         ] {

@@ -3,6 +3,7 @@
 
 mod key_packages;
 mod private;
+mod relay;
 
 use prost::Message;
 
@@ -19,9 +20,10 @@ pub use private::{
     Acknowledge, Block, Blocked, Failure, IncomingLane, IncomingPrivate, LaneOpened, LaneProgress,
     LaneRefused, OpenLane, OutcomesNoted, PrivateMessage, PrivateRefused,
 };
+pub use relay::{RelayGranted, RelayRefused, RelayRequest};
 pub use wire::{
     ClosingCode, FailureCode, GlobalRefusalCode, KeyPackageRefusalCode, LaneRefusalCode,
-    PrivateRefusalCode, RefusalCode,
+    PrivateRefusalCode, RefusalCode, RelayRefusalCode,
 };
 
 /// Bytes of UTF-8 that a name takes at most: 32 characters of four.
@@ -99,6 +101,8 @@ pub enum ClientFrame {
     DatagramsLost,
     /// Asks for a datagram.
     DatagramProbe,
+    /// Asks for a relayed connection with another person.
+    RelayRequest(RelayRequest),
     /// Asks which of one's own key packages the server has.
     ListKeyPackages,
     /// Key packages of one's own.
@@ -154,6 +158,10 @@ pub enum ServerFrame {
     ProbeHeard(u64),
     /// The session's path is not confirmed any more.
     PathUnconfirmed,
+    /// Both have asked: a connection may be relayed.
+    RelayGranted(RelayGranted),
+    /// There is no relay now.
+    RelayRefused(RelayRefused),
     /// Which of one's own key packages the server has.
     KeyPackagesHeld(KeyPackagesHeld),
     /// So few are left for one use.
@@ -362,6 +370,7 @@ impl ClientFrame {
             }),
             Self::DatagramsLost => Body::DatagramsLost(wire::DatagramsLost {}),
             Self::DatagramProbe => Body::DatagramProbe(wire::DatagramProbe {}),
+            Self::RelayRequest(request) => Body::RelayRequest(request.into()),
             Self::ListKeyPackages => Body::ListKeyPackages(wire::ListKeyPackages {}),
             Self::PutKeyPackages(put) => Body::PutKeyPackages(put.into()),
             Self::TakeKeyPackage(lane) => Body::TakeKeyPackage(wire::TakeKeyPackage { lane }),
@@ -402,6 +411,7 @@ impl ClientFrame {
             }
             Body::DatagramsLost(_) => Self::DatagramsLost,
             Body::DatagramProbe(_) => Self::DatagramProbe,
+            Body::RelayRequest(request) => Self::RelayRequest(request.try_into()?),
             Body::ListKeyPackages(_) => Self::ListKeyPackages,
             Body::PutKeyPackages(put) => Self::PutKeyPackages(put.try_into()?),
             Body::TakeKeyPackage(take) => Self::TakeKeyPackage(take.lane),
@@ -471,6 +481,8 @@ impl ServerFrame {
             }),
             Self::ProbeHeard(nonce) => Body::ProbeHeard(wire::ProbeHeard { nonce }),
             Self::PathUnconfirmed => Body::PathUnconfirmed(wire::PathUnconfirmed {}),
+            Self::RelayGranted(granted) => Body::RelayGranted(granted.into()),
+            Self::RelayRefused(refused) => Body::RelayRefused(refused.into()),
             Self::KeyPackagesHeld(held) => Body::KeyPackagesHeld(held.into()),
             Self::KeyPackagesLow(left) => Body::KeyPackagesLow(wire::KeyPackagesLow { left }),
             Self::KeyPackage(package) => Body::KeyPackage(package.into()),
@@ -544,6 +556,8 @@ impl ServerFrame {
             }),
             Body::ProbeHeard(heard) => Self::ProbeHeard(heard.nonce),
             Body::PathUnconfirmed(_) => Self::PathUnconfirmed,
+            Body::RelayGranted(granted) => Self::RelayGranted(granted.try_into()?),
+            Body::RelayRefused(refused) => Self::RelayRefused(refused.try_into()?),
             Body::KeyPackagesHeld(held) => Self::KeyPackagesHeld(held.try_into()?),
             Body::KeyPackagesLow(low) => Self::KeyPackagesLow(low.left),
             Body::KeyPackage(package) => Self::KeyPackage(package.try_into()?),

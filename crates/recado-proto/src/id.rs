@@ -75,6 +75,11 @@ id!(
     16
 );
 id!(
+    /// Names an offer of files for as long as anybody remembers it; drawn by whoever offers.
+    OfferId,
+    16
+);
+id!(
     /// Names a client's database, whose numbers of private messages are its own; drawn by the client.
     StoreId,
     16

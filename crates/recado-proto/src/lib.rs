@@ -16,6 +16,7 @@
 pub mod content;
 pub mod datagram;
 pub mod discovery;
+pub mod file;
 pub mod fingerprint;
 pub mod frame;
 pub mod framing;
@@ -23,6 +24,7 @@ pub mod global;
 pub mod id;
 pub mod limits;
 pub mod name;
+pub mod relay;
 pub mod text;
 pub mod ticket;
 

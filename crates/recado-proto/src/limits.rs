@@ -8,9 +8,10 @@ pub const MAX_FRAME: usize = 128 * 1024;
 /// The longest text of a message, in bytes of UTF-8: a long page, and half a frame.
 pub const MAX_TEXT: usize = 64 * 1024;
 
-/// The longest note that two people's programs send each other about a file, in bytes: a name and what goes with it,
-/// with room to grow.
-pub const MAX_FILE_NOTE: usize = 16 * 1024;
+/// The longest note that two people's programs send each other about a file, in bytes: the first names in a folder, which
+/// take 48 KiB at most, its own name and what goes with it, with room to grow. Shorter than the longest text, so that it
+/// fits where that does.
+pub const MAX_FILE_NOTE: usize = 56 * 1024;
 
 /// Longest proposal or commit, in bytes: those of a group of two have some 700.
 pub const MAX_RENEWAL: usize = 4096;

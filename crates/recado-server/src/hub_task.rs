@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::backend::Backend;
-use crate::net::{DatagramCommand, Outbox, Shards};
+use crate::net::{DatagramCommand, Outbox, Relay, Shards};
 
 /// Events that may wait for the hub. Whoever has more to say waits, and so does its peer. Each may hold all the frames
 /// that one read brought, 16 KiB: 2,700 of the smallest, which are about 400 KiB in memory.
@@ -76,19 +76,26 @@ pub(crate) struct HubTask {
     links: BTreeMap<SessionNumber, Link>,
     backend: Backend,
     datagrams: Shards,
+    relay: Relay,
     /// Who waits for what came of a command.
     operating: BTreeMap<OperatorNumber, AnswerTo>,
     commands: u64,
 }
 
 impl HubTask {
-    pub(crate) fn new(config: HubConfig, backend: Backend, datagrams: Shards) -> Self {
+    pub(crate) fn new(
+        config: HubConfig,
+        backend: Backend,
+        datagrams: Shards,
+        relay: Relay,
+    ) -> Self {
         Self {
             hub: Hub::new(config),
             started: Instant::now(),
             links: BTreeMap::new(),
             backend,
             datagrams,
+            relay,
             operating: BTreeMap::new(),
             commands: 0,
         }
@@ -224,6 +231,7 @@ impl HubTask {
                 Output::DatagramsLost { session } => {
                     self.command(DatagramCommand::Unconfirm(session)).await;
                 }
+                Output::OpenRelay { number, tokens } => self.relay.open(number, tokens),
                 Output::ProbeBack { session } => {
                     self.command(DatagramCommand::ProbeBack(session)).await;
                 }

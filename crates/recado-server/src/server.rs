@@ -7,9 +7,10 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use recado_hub::{Event, HubConfig, Limit, PrivateConfig, Registration};
+use recado_hub::{Event, HubConfig, Limit, PrivateConfig, Registration, RelayConfig};
 use recado_proto::fingerprint::Fingerprint;
 use recado_proto::id::LogId;
+use recado_proto::relay::TokenSource;
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -30,7 +31,10 @@ use crate::hub_task::{EVENT_QUEUE, HubTask, ShellEvent};
 use crate::identity::{IdentityError, ServerIdentity};
 use crate::metrics::{self, Metrics, Parts, Watched};
 use crate::net::listen::{self, Bound, Inherited, Listen, ListenError, PortFallback};
-use crate::net::{AcceptConfig, Acceptor, Shards, UdpPort, default_shards, run_accept};
+use crate::net::{
+    AcceptConfig, Acceptor, Relay, RelayLimits, Services, Shards, UdpPort, default_shards,
+    run_accept,
+};
 use crate::reload::{Pulse, RELOAD_QUEUE, ReloadRequest, Reloader};
 use crate::system;
 use crate::tls::{Generation, Tls};
@@ -120,7 +124,7 @@ pub enum StartError {
         source: std::io::Error,
     },
     /// Its threads.
-    #[error("the threads that send datagrams do not start")]
+    #[error("the threads that send datagrams or relay files do not start")]
     Threads(#[source] std::io::Error),
 }
 
@@ -265,11 +269,15 @@ impl Server {
             log: LogId::from_bytes(crate::net::random()),
             globals: HubConfig::GLOBALS,
             private: PrivateConfig::default(),
+            relays: RelayConfig::default(),
+            tokens: TokenSource::new(crate::net::random()),
             fixed: config.limits,
         };
         let shards =
             Shards::spawn(ports, &events, default_shards()).map_err(StartError::Threads)?;
-        let hub = HubTask::new(hub_config, backend, shards);
+        let relay = Relay::start(RelayLimits::default(), events.clone(), stopped.clone())
+            .map_err(StartError::Threads)?;
+        let hub = HubTask::new(hub_config, backend, shards, relay.clone());
         let hub = tokio::spawn(hub.run(hub_events));
 
         let watch = Watch::new(config.registration, config.trusted_proxies.clone());
@@ -284,8 +292,11 @@ impl Server {
         let http = HttpService::new(http, Arc::new(move || root_pem.clone()));
         let public = Keeper::open(config.public, &folder, &tls)?;
         let acceptor = Acceptor::new(
-            tls.clone(),
-            http.clone(),
+            Services {
+                tls: tls.clone(),
+                http: http.clone(),
+                relay,
+            },
             events.clone(),
             stopped,
             alive,
@@ -299,6 +310,7 @@ impl Server {
             metrics.watch(Parts {
                 admission: acceptor.admission.clone(),
                 sessions: acceptor.open_sessions.clone(),
+                relays: acceptor.relay.traffic.clone(),
                 traffic,
                 events: events.clone(),
             });

@@ -174,6 +174,7 @@ impl Client {
                 seen.states.entry(id).or_default().push(change);
             }
             Event::Unreadable { .. }
+            | Event::File(_)
             | Event::Missing { .. }
             | Event::Note { .. }
             | Event::Confirmed { .. }

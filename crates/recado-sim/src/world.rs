@@ -8,13 +8,14 @@ use bytes::Bytes;
 use recado_engine::{Command as Ask, Event as Told, Output as Wish, Via};
 use recado_hub::{
     BackendAnswer, BucketConfig, Event, Hub, HubConfig, Output, PrivateConfig, Registration,
-    SessionNumber, Shard,
+    RelayConfig, SessionNumber, Shard,
 };
 use recado_proto::datagram::SessionSecret;
 use recado_proto::frame::{ClientFrame, ClosingCode, IncomingGlobal, ServerDatagram, ServerFrame};
 use recado_proto::framing::{FrameSplitter, FrameTooLong};
 use recado_proto::id::LogId;
 use recado_proto::limits::MAX_DATAGRAM;
+use recado_proto::relay::TokenSource;
 
 use crate::client::Client;
 use crate::link::LinkModel;
@@ -144,6 +145,8 @@ impl World {
             log: LogId::from_bytes(random.bytes()),
             globals: config.globals,
             private: PrivateConfig::default(),
+            relays: RelayConfig::default(),
+            tokens: TokenSource::new([7; 32]),
             fixed: BTreeMap::new(),
         });
         let mut world = Self {
@@ -450,6 +453,10 @@ impl World {
                 Output::OpenDatagrams { session } => self.command_shard(Command::Open(session)),
                 Output::DatagramsLost { session } => {
                     self.command_shard(Command::Unconfirm(session))
+                }
+                // Nobody relays here.
+                Output::OpenRelay { number, .. } => {
+                    self.server.hub.handle(self.now, Event::RelayClosed(number));
                 }
                 Output::ProbeBack { session } => self.command_shard(Command::ProbeBack(session)),
                 Output::FanOut { plaintext } => {

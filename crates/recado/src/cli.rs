@@ -237,6 +237,17 @@ pub(crate) struct Chat {
     pub(crate) ack: Ack,
     #[arg(long, env = "RECADO_HISTORY", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
     pub(crate) history: bool,
+    #[arg(long, env = "RECADO_DOWNLOADS", value_name = "DIR")]
+    pub(crate) downloads: Option<PathBuf>,
+    #[arg(
+        long,
+        env = "RECADO_ACCEPT_FROM",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    pub(crate) accept_from: Vec<String>,
+    #[arg(long, env = "RECADO_RELAY_ONLY", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
+    pub(crate) relay_only: bool,
     #[arg(
         long,
         env = "RECADO_THEME",
@@ -274,8 +285,12 @@ pub(crate) struct Send {
     pub(crate) to: Option<String>,
     #[arg(long, env = "RECADO_ALL", conflicts_with = "to", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
     pub(crate) all: bool,
-    #[arg(value_name = "TEXT")]
-    pub(crate) text: String,
+    #[arg(value_name = "TEXT", required_unless_present = "file")]
+    pub(crate) text: Option<String>,
+    #[arg(long, value_name = "PATH", num_args = 1.., conflicts_with_all = ["text", "all", "wait"], requires = "to")]
+    pub(crate) file: Vec<PathBuf>,
+    #[arg(long, env = "RECADO_RELAY_ONLY", requires = "file", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
+    pub(crate) relay_only: bool,
     #[arg(long = "ref", id = "ref", env = "RECADO_REF", value_name = "REF")]
     pub(crate) reference: Option<String>,
     #[arg(
@@ -285,13 +300,8 @@ pub(crate) struct Send {
         default_value = "stored"
     )]
     pub(crate) wait: Wait,
-    #[arg(
-        long,
-        env = "RECADO_TIMEOUT",
-        value_name = "SECONDS",
-        default_value_t = 30
-    )]
-    pub(crate) timeout: u64,
+    #[arg(long, env = "RECADO_TIMEOUT", value_name = "SECONDS")]
+    pub(crate) timeout: Option<u64>,
 }
 
 /// What `recado send` waits for.

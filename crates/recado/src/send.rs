@@ -20,13 +20,19 @@ use crate::chat::{now_ms, parse_name};
 use crate::cli::{self, Wait};
 use crate::context::{Context, Exit};
 use crate::signals::{SignalKind, signal};
-use crate::wording;
+use crate::{send_files, wording};
+
+/// How long a message may take to be stored, unless the caller says otherwise.
+const PATIENCE: u64 = 30;
 
 /// How often the database is asked what became of the message.
 const LOOK_TIME: Duration = Duration::from_millis(50);
 
 /// Sends a message, and waits for its fate.
 pub(crate) async fn run(context: &Context, arguments: cli::Send) -> Exit {
+    if !arguments.file.is_empty() {
+        return send_files::run(context, arguments).await;
+    }
     match prepare(context, arguments).await {
         Ok(mut sending) => sending.run().await,
         Err(exit) => exit,
@@ -43,7 +49,7 @@ async fn prepare(context: &Context, arguments: cli::Send) -> Result<Sending<'_>,
         context.complain(&context.text("send-nobody", &[]));
         return Err(Exit::WrongUse);
     }
-    let text = text(context, arguments.text)?;
+    let text = text(context, arguments.text.unwrap_or_default())?;
     let home = context.client_home()?;
     let trusted = context.trusted(&home).await?;
     let name = name(context, &home, &trusted, arguments.name)?;
@@ -91,7 +97,7 @@ async fn prepare(context: &Context, arguments: cli::Send) -> Result<Sending<'_>,
         message,
         is_repeatable,
         wait: arguments.wait,
-        deadline: Instant::now() + Duration::from_secs(arguments.timeout),
+        deadline: Instant::now() + Duration::from_secs(arguments.timeout.unwrap_or(PATIENCE)),
     })
 }
 
@@ -114,7 +120,7 @@ fn text(context: &Context, argument: String) -> Result<String, Exit> {
 }
 
 /// The name given, or the only one there is at this server.
-fn name(
+pub(crate) fn name(
     context: &Context,
     home: &Home,
     trusted: &Trusted,
@@ -142,7 +148,7 @@ fn name(
 }
 
 /// The identity, unless another process is using it.
-fn identity(
+pub(crate) fn identity(
     context: &Context,
     home: &Home,
     trusted: &Trusted,
@@ -249,6 +255,7 @@ impl Sending<'_> {
             name: self.name.as_str().to_owned(),
             incoming: IncomingMail::Left,
             ticket: self.context.ticket(),
+            files: None,
         });
         match opened.await {
             Ok(session) => Ok(Some(session)),

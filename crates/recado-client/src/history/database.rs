@@ -21,8 +21,11 @@ use crate::home;
 pub const FILE: &str = "history.db";
 
 /// Numbered from 1; frozen once released.
-pub(super) const MIGRATIONS: &[&str] =
-    &[include_str!("schema.sql"), include_str!("encryption.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("schema.sql"),
+    include_str!("encryption.sql"),
+    include_str!("offers.sql"),
+];
 
 /// The latest schema that this version knows.
 pub fn known_schema() -> i64 {

@@ -11,10 +11,9 @@ use rusqlite::Transaction;
 use tokio::sync::oneshot;
 
 use super::database::BUSY_TIME;
-use super::outbox::FILE;
 use super::{
-    Correspondent, Database, Entered, Fed, HistoryError, Item, Outgoing, OutgoingNote, Question,
-    Record, Untaken, Verification, outbox, past, people, watch, writes,
+    Correspondent, Database, Entered, Fed, HistoryError, Item, Outgoing, Question, Record, Untaken,
+    Verification, outbox, past, people, watch, writes,
 };
 use crate::e2e::{Secrecy, Vault, draw_id, now_ms};
 
@@ -33,7 +32,6 @@ const BATCH: usize = 4096;
 enum Job {
     Commit(Vec<Write>),
     Enter(Outgoing),
-    EnterNote(OutgoingNote),
     /// The code of this person's key was found right.
     Compared(String),
     Record(Record),
@@ -123,10 +121,6 @@ impl Keeper {
 
     pub(crate) fn enter(&self, message: Outgoing) {
         self.submit(Job::Enter(message));
-    }
-
-    pub(crate) fn enter_note(&self, note: OutgoingNote) {
-        self.submit(Job::EnterNote(note));
     }
 
     /// The code of this person's key was found right here.
@@ -374,10 +368,6 @@ fn write(
                 outbox::enter(transaction, message)?;
                 done.entered.push(message.clone());
             }
-            Job::EnterNote(note) => {
-                outbox::enter_note(transaction, FILE, note)?;
-                done.others = true;
-            }
             Job::Compared(name) => {
                 people::compared_here(transaction, name, draw_id()?, now_ms())?;
                 done.others = true;
@@ -407,7 +397,7 @@ fn failed(batch: &[Job], error: HistoryError) -> Done {
             Job::Enter(message) => done.entered.push(message.clone()),
             Job::Record(_) => done.recorded += 1,
             Job::Commit(_) | Job::Feed { .. } | Job::Restart(_) => done.is_engine_lost = true,
-            Job::EnterNote(_) | Job::Compared(_) | Job::Read(_) | Job::Look | Job::Close => {}
+            Job::Compared(_) | Job::Read(_) | Job::Look | Job::Close => {}
         }
     }
     done

@@ -6,6 +6,7 @@
 
 mod database;
 mod keeper;
+mod offers;
 mod open_mark;
 mod outbox;
 mod past;
@@ -23,7 +24,6 @@ use std::path::PathBuf;
 use recado_engine::{CommandError, Entry, Failure, Receipt, check_name, check_text};
 use recado_proto::frame::Person;
 use recado_proto::id::{LogId, MessageId, RemoteKey};
-use recado_proto::limits::MAX_FILE_NOTE;
 use recado_proto::name::NameKeys;
 
 use crate::home::HomeError;
@@ -31,6 +31,8 @@ use crate::home::HomeError;
 pub use database::{Database, Entered, FILE, known_schema};
 pub use keeper::History;
 pub(crate) use keeper::{Done, Keeper};
+pub use offers::OfferView;
+pub(crate) use offers::OfferWrite;
 pub(crate) use outbox::{Blob, column, number};
 
 /// Why the database cannot be used.
@@ -104,7 +106,7 @@ impl Outgoing {
 
 /// A note that one's program sends to another person's: sealed and delivered like a message, and not shown as one.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct OutgoingNote {
+pub(crate) struct OutgoingNote {
     /// New for each note.
     pub id: MessageId,
     /// To whom, as typed.
@@ -115,21 +117,6 @@ pub struct OutgoingNote {
     pub note: Vec<u8>,
     /// Comes back in what is told of it.
     pub reference: Option<String>,
-}
-
-impl OutgoingNote {
-    /// Whether it may be entered.
-    ///
-    /// # Errors
-    /// [`CommandError`].
-    pub fn check(&self) -> Result<(), CommandError> {
-        check_name(&self.to)?;
-        match self.note.len() {
-            0 => Err(CommandError::Empty),
-            length if length > MAX_FILE_NOTE => Err(CommandError::TooLong(length)),
-            _ => Ok(()),
-        }
-    }
 }
 
 /// Whether two people have compared the code of their keys.

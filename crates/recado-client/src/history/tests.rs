@@ -245,7 +245,11 @@ fn every_table_is_strict_and_explained() {
     });
     for (table, is_strict) in tables.unwrap() {
         assert!(is_strict, "{table}");
-        let schema = concat!(include_str!("schema.sql"), include_str!("encryption.sql"));
+        let schema = concat!(
+            include_str!("schema.sql"),
+            include_str!("encryption.sql"),
+            include_str!("offers.sql")
+        );
         let schema = schema.replace("new_outbox", "outbox");
         let made = schema.rfind(&format!("CREATE TABLE {table} (")).unwrap();
         let above = schema[..made].lines().next_back().unwrap();

@@ -18,7 +18,8 @@ use recado_proto::ticket::TicketSecret;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::history::{Database, History, HistoryError, Outgoing, OutgoingNote, Verification};
+use crate::files::FilesConfig;
+use crate::history::{Database, History, HistoryError, Outgoing, Verification};
 use crate::identity::Identity;
 use crate::trust::{TrustError, Trusted};
 use line::Line;
@@ -44,6 +45,9 @@ pub struct SessionConfig {
     /// Admits the name, if it is new and the server gives it only so. It goes to this server alone, and only when
     /// asked for.
     pub ticket: Option<TicketSecret>,
+    /// How files are dealt with; `None` leaves what is said about them unheard, which only one that
+    /// [leaves](IncomingMail::Left) its mail may.
+    pub files: Option<FilesConfig>,
 }
 
 /// Which private messages a session takes.
@@ -70,7 +74,6 @@ pub struct Session {
 #[derive(Debug)]
 pub(crate) enum Request {
     Enter(Outgoing),
-    Note(OutgoingNote),
     Verify(String, Option<Comparison>),
     Command(Command),
 }
@@ -230,17 +233,6 @@ impl Session {
     pub async fn enter(&self, message: Outgoing) -> Result<(), CommandError> {
         message.check()?;
         self.request(Request::Enter(message)).await;
-        Ok(())
-    }
-
-    /// Writes a note down for somebody's program, and sends it: sealed, ordered and delivered like a message, told by
-    /// [`Event::NoteState`], and not shown. Waits while many are queued.
-    ///
-    /// # Errors
-    /// [`CommandError`]; nothing was done.
-    pub async fn note(&self, note: OutgoingNote) -> Result<(), CommandError> {
-        note.check()?;
-        self.request(Request::Note(note)).await;
         Ok(())
     }
 

@@ -4,10 +4,11 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use recado_engine::files::OfferEvent;
 use recado_engine::{
-    Client, ClientConfig, Command, ENTRIES_AHEAD, Event, MailState, Output, State,
+    Client, ClientConfig, Command, ENTRIES_AHEAD, Event, MailState, Output, Receipt, State,
 };
-use recado_proto::frame::{ClosingCode, RefusalCode, ServerFrame};
+use recado_proto::frame::{ClientFrame, ClosingCode, Person, RefusalCode, ServerFrame};
 use recado_proto::id::{LogId, MessageId, RemoteKey, Signature, StoreId};
 use recado_proto::name::NameKeys;
 use tokio::sync::mpsc;
@@ -20,6 +21,7 @@ use super::{
     Comparison, End, IncomingMail, Request, SessionConfig, SessionError, Update, VerifyError,
 };
 use crate::e2e::Vault;
+use crate::files::{Files, Input, Output as FilesOutput};
 use crate::history::{
     Database, Done, Fed, GlobalRecord, History, HistoryError, Keeper, Record, Untaken, UntakenBody,
     Verification,
@@ -61,6 +63,9 @@ pub(super) struct Task {
     recording: usize,
     told_away: bool,
     told_full: bool,
+    files: Option<Files>,
+    /// What is told of files before the session is ready for the first time; nothing once it was.
+    held: Option<Vec<OfferEvent>>,
     /// Who waits to be verified until their key is known.
     verifying: Vec<(String, Option<Comparison>)>,
     /// Who was told to be verified.
@@ -118,6 +123,7 @@ impl Task {
         let keeper = Keeper::start(database, vault, move |news| drop(tell.send(news)))?;
         let (state, untaken) = keeper.load().await?;
         let key = RemoteKey::from_bytes(config.identity.public_key());
+        let files = start_files(&config)?;
         let mut task = Self {
             client: client(&config, key, state),
             key,
@@ -136,6 +142,8 @@ impl Task {
             recording: 0,
             told_away: false,
             told_full: false,
+            files,
+            held: Some(Vec::new()),
             verifying: Vec::new(),
             verified: Vec::new(),
             keeper,
@@ -199,6 +207,11 @@ impl Task {
                     }
                     None => return Some(End::Error(HistoryError::Thread.into())),
                 },
+                output = next_output(&mut self.files) => {
+                    if let Err(end) = self.take_output(output) {
+                        return Some(end);
+                    }
+                }
                 step = self.road.next(may_read) => {
                     if let Err(end) = self.take_step(step) {
                         return Some(end);
@@ -213,6 +226,10 @@ impl Task {
 
     /// Waits for the database, which what was taken last is written into, and closes.
     async fn finish(mut self) {
+        if let Some(files) = self.files.take() {
+            // What goes on says its last word.
+            let _ = tokio::task::spawn_blocking(move || files.close()).await;
+        }
         let deadline = Instant::now() + CLOSE_TIME;
         while self.do_outputs().await.is_ok() && (self.is_committing || self.entering > 0) {
             let Ok(Some(done)) = timeout_at(deadline, self.done.recv()).await else {
@@ -238,7 +255,11 @@ impl Task {
                 self.entering += 1;
                 self.keeper.enter(message);
             }
-            Request::Note(note) => self.keeper.enter_note(note),
+            Request::Command(Command::File(command)) => {
+                if let Some(files) = &self.files {
+                    files.tell(Input::Command(command));
+                }
+            }
             Request::Verify(name, comparison) => self.verify(name, comparison, true).await?,
             Request::Command(command) => {
                 let now = self.started.elapsed();
@@ -364,6 +385,11 @@ impl Task {
         };
         let leaves_mail = self.config.incoming == IncomingMail::Left;
         while let Some(frame) = line.frame() {
+            if let Some(files) = &self.files
+                && matters_to_files(&frame)
+            {
+                files.tell(Input::Frame(frame.clone()));
+            }
             let is_mail = matches!(
                 frame,
                 ServerFrame::IncomingLane(_) | ServerFrame::Private(_)
@@ -414,6 +440,9 @@ impl Task {
                 self.tell_verified().await?;
                 let replays = std::mem::take(&mut self.replays);
                 self.show(replays, true);
+                for event in self.held.take().unwrap_or_default() {
+                    self.pending.push_back(Update::Event(Event::File(event)));
+                }
                 return Ok(());
             }
             Event::Met { name, found } => {
@@ -453,6 +482,19 @@ impl Task {
                 first: *first,
                 last: *last,
             }),
+            Event::NoteState { id, state, .. } => {
+                self.take_note_state(*id, *state);
+                return Ok(());
+            }
+            Event::Note {
+                receipt,
+                from,
+                note,
+                ..
+            } => {
+                self.take_note(*receipt, from.clone(), note.clone());
+                return Ok(());
+            }
             Event::State { id, state, .. } if self.globals.remove(id) => match state {
                 State::Failed(failure) => self.record(Record::GlobalFailed {
                     id: *id,
@@ -552,6 +594,52 @@ impl Task {
         Ok(())
     }
 
+    /// What those who deal with files want.
+    fn take_output(&mut self, output: Option<FilesOutput>) -> Result<(), End> {
+        match output {
+            Some(FilesOutput::Ask(request)) => {
+                if let Road::Open { line, .. } = &mut self.road {
+                    line.send(ClientFrame::RelayRequest(request));
+                }
+            }
+            Some(FilesOutput::Event(event)) => match &mut self.held {
+                Some(held) => held.push(event),
+                None => self.pending.push_back(Update::Event(Event::File(event))),
+            },
+            Some(FilesOutput::Taken(receipt)) => {
+                let now = self.started.elapsed();
+                // One of an earlier connection is taken like any other.
+                let _ = self.client.handle_command(now, Command::Take(receipt));
+            }
+            Some(FilesOutput::Entered) => self.feeding.more = true,
+            Some(FilesOutput::Failed(error)) => return Err(End::Error(error.into())),
+            None => self.files = None,
+        }
+        Ok(())
+    }
+
+    /// What was said about files. Where nobody deals with them, it waits for a session that does.
+    fn take_note(&self, receipt: Receipt, from: Person, note: Vec<u8>) {
+        if let Some(files) = &self.files {
+            files.tell(Input::Note {
+                from,
+                note,
+                taken: receipt,
+            });
+        }
+    }
+
+    fn take_note_state(&mut self, id: MessageId, state: State) {
+        let failure = match state {
+            State::Queued | State::Stored => return,
+            State::Delivered => None,
+            State::Failed(failure) => Some(failure),
+        };
+        if let Some(files) = &self.files {
+            files.tell(Input::Sent { id, failure });
+        }
+    }
+
     fn record(&mut self, record: Record) {
         self.recording += 1;
         self.keeper.record(record);
@@ -569,6 +657,9 @@ impl Task {
             .handle_welcome(self.started.elapsed(), welcome, secret)?;
         let since = Instant::now();
         self.road = Road::Open { line, since };
+        if let Some(files) = &self.files {
+            files.tell(Input::Server(true));
+        }
         self.take_frames();
         Ok(())
     }
@@ -594,6 +685,9 @@ impl Task {
                 | ClosingCode::Unspecified,
             )
             | None => {}
+        }
+        if let Some(files) = &self.files {
+            files.tell(Input::Server(false));
         }
         if !self.told_away {
             self.told_away = true;
@@ -651,25 +745,48 @@ impl Task {
                 sent_at_ms,
                 what,
             } = message;
-            self.pending.push_back(Update::Event(match what {
-                UntakenBody::Text(text) => Event::Private {
+            match what {
+                UntakenBody::Text(text) => self.pending.push_back(Update::Event(Event::Private {
                     receipt,
                     from,
                     id,
                     sent_at_ms,
                     text,
                     replayed,
-                },
-                UntakenBody::Note(note) => Event::Note {
-                    receipt,
-                    from,
-                    id,
-                    sent_at_ms,
-                    note,
-                    replayed,
-                },
-            }));
+                })),
+                UntakenBody::Note(note) => self.take_note(receipt, from, note),
+            }
         }
+    }
+}
+
+/// What those who deal with files have to know of what the server says.
+fn matters_to_files(frame: &ServerFrame) -> bool {
+    matches!(
+        frame,
+        ServerFrame::Roster(_)
+            | ServerFrame::Presence(_)
+            | ServerFrame::RelayGranted(_)
+            | ServerFrame::RelayRefused(_)
+    )
+}
+
+fn start_files(config: &SessionConfig) -> Result<Option<Files>, SessionError> {
+    let Some(files) = config.files.clone() else {
+        return Ok(None);
+    };
+    let database = Database::open(config.identity.folder())?;
+    let server = config.trusted.address;
+    Files::start(files, &config.identity, server, database)
+        .map(Some)
+        .map_err(|error| SessionError::Local(error.to_string()))
+}
+
+/// What those who deal with files want next; for ever, where nobody does.
+async fn next_output(files: &mut Option<Files>) -> Option<FilesOutput> {
+    match files {
+        Some(files) => files.outputs.recv().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -8,14 +8,15 @@ mod private;
 use std::net::Ipv4Addr;
 
 use recado_proto::datagram::{EXPORTER_LENGTH, SessionSecret, Side};
-use recado_proto::frame::{IncomingGlobal, Presence};
+use recado_proto::frame::{IncomingGlobal, Presence, RelayRefusalCode, RelayRequest};
 use recado_proto::framing::FrameSplitter;
-use recado_proto::id::{ConnectionId, MessageId, SessionId, Signature};
+use recado_proto::id::{ConnectionId, MessageId, OfferId, SessionId, Signature};
 
 use super::*;
 use crate::event::DatagramChecks;
 use crate::memory_backend::MemoryBackend;
 use crate::operator::{OperatorAnswer, OperatorError, OperatorNumber};
+use crate::relay::{RELAY_PATIENCE, RelayNumber};
 
 /// A hub, and what it had the shell do.
 struct Story {
@@ -27,6 +28,7 @@ struct Story {
     opened: Vec<SessionNumber>,
     lost: Vec<SessionNumber>,
     probed: Vec<SessionNumber>,
+    relays: Vec<RelayNumber>,
     fanned_out: Vec<IncomingGlobal>,
     answers: Vec<(OperatorNumber, Result<OperatorAnswer, OperatorError>)>,
     next: u64,
@@ -49,6 +51,8 @@ impl Story {
                     acknowledge_time: Duration::ZERO,
                     ..PrivateConfig::default()
                 },
+                relays: RelayConfig::default(),
+                tokens: TokenSource::new([7; 32]),
                 fixed: BTreeMap::new(),
             }),
             now: Duration::from_secs(1),
@@ -58,6 +62,7 @@ impl Story {
             opened: vec![],
             lost: vec![],
             probed: vec![],
+            relays: vec![],
             fanned_out: vec![],
             answers: vec![],
             next: 0,
@@ -106,6 +111,7 @@ impl Story {
                 Output::OpenDatagrams { session } => self.opened.push(session),
                 Output::DatagramsLost { session } => self.lost.push(session),
                 Output::ProbeBack { session } => self.probed.push(session),
+                Output::OpenRelay { number, .. } => self.relays.push(number),
                 Output::OperatorAnswer { number, result } => self.answers.push((number, result)),
                 Output::FanOut { plaintext } => match ServerDatagram::decode(&plaintext) {
                     Ok(Some(ServerDatagram::Global(global))) => self.fanned_out.push(global),
@@ -600,4 +606,39 @@ fn a_client_that_hears_no_datagrams_gets_frames() {
         nonce: 7,
     });
     assert_eq!(story.sent(alice), [ServerFrame::ProbeHeard(7)]);
+}
+
+#[test]
+fn two_people_get_a_relay_and_one_who_left_gets_none() {
+    let mut story = Story::begin(Registration::Lan);
+    let (alice, bob) = (story.join("Alice", 1), story.join("Bob", 2));
+    let ask = |key| {
+        ClientFrame::RelayRequest(RelayRequest {
+            offer: OfferId::from_bytes([9; 16]),
+            peer: RemoteKey::from_bytes([key; 32]),
+        })
+    };
+    story.frame(alice, ask(2));
+    story.frame(bob, ask(1));
+    for session in [alice, bob] {
+        let last = story.sent(session).pop();
+        assert!(
+            matches!(last, Some(ServerFrame::RelayGranted(_))),
+            "{last:?}"
+        );
+    }
+    assert_eq!(story.relays, [RelayNumber(0)]);
+    story.handle(Event::RelayClosed(RelayNumber(0)));
+    story.frame(bob, ask(1));
+    story.handle(Event::Disconnected { session: bob });
+    story.frame(alice, ask(2));
+    assert_eq!(story.relays.len(), 1);
+    story.wait(RELAY_PATIENCE / 2);
+    story.frame(alice, ClientFrame::Pong);
+    story.wait(RELAY_PATIENCE / 2);
+    let told = story.sent(alice);
+    assert!(told.iter().any(|frame| matches!(
+        frame,
+        ServerFrame::RelayRefused(refused) if refused.code == RelayRefusalCode::Alone
+    )));
 }

@@ -4,8 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::framing::FrameSplitter;
-use crate::id::{KeyPackageReference, StoreId};
+use crate::id::{KeyPackageReference, OfferId, StoreId};
 use crate::limits::MAX_KEY_PACKAGES;
+use crate::relay::RelayToken;
 
 fn person_named(name: &str) -> Person {
     Person {
@@ -73,6 +74,10 @@ fn every_client_frame_goes_there_and_back() {
     client_round_trip(ClientFrame::Block(Block {
         name: "B".into(),
         blocked: true,
+    }));
+    client_round_trip(ClientFrame::RelayRequest(RelayRequest {
+        offer: OfferId::from_bytes([4; 16]),
+        peer: RemoteKey::from_bytes([7; 32]),
     }));
     client_round_trip(ClientFrame::Ping);
     client_round_trip(ClientFrame::Pong);
@@ -180,6 +185,15 @@ fn every_server_frame_goes_there_and_back() {
         done: true,
     }));
     server_round_trip(ServerFrame::GlobalTaken(MessageId::from_bytes([1; 16])));
+    server_round_trip(ServerFrame::RelayGranted(RelayGranted {
+        offer: OfferId::from_bytes([4; 16]),
+        token: RelayToken::from_bytes([5; 32]),
+    }));
+    server_round_trip(ServerFrame::RelayRefused(RelayRefused {
+        offer: OfferId::from_bytes([4; 16]),
+        code: RelayRefusalCode::Alone,
+        retry_in_ms: 5,
+    }));
     server_round_trip(ServerFrame::Ping);
     server_round_trip(ServerFrame::Pong);
     server_round_trip(ServerFrame::Global(IncomingGlobal {

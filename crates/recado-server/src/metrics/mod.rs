@@ -21,7 +21,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::mpsc;
 
 use crate::hub_task::ShellEvent;
-use crate::net::Admission;
+use crate::net::{Admission, RelayTraffic};
 
 /// Datagrams that passed, whichever shard had them.
 #[derive(Debug, Default)]
@@ -113,6 +113,7 @@ pub(crate) struct Metrics {
 pub(crate) struct Parts {
     pub(crate) admission: Admission,
     pub(crate) sessions: Living,
+    pub(crate) relays: RelayTraffic,
     /// Of each UDP socket.
     pub(crate) traffic: Vec<Arc<Traffic>>,
     pub(crate) events: mpsc::Sender<ShellEvent>,
@@ -164,6 +165,11 @@ impl Collector for Parts {
                 self.admission.open() as u64,
             ),
             ("sessions", "Chat sessions open", self.sessions.count()),
+            (
+                "relays",
+                "Relays of files that two connections use",
+                self.relays.open.count(),
+            ),
             ("hub_queue", "Events that wait for the hub", waiting as u64),
         ];
         for (name, help, value) in gauges {
@@ -180,6 +186,11 @@ impl Collector for Parts {
                 "connections_refused",
                 "TCP connections closed unanswered: too many at a time",
                 self.admission.refused(),
+            ),
+            (
+                "relayed_bytes",
+                "Bytes that relays of files have copied",
+                self.relays.bytes.load(Relaxed),
             ),
             (
                 "datagrams_received",

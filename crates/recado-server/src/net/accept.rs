@@ -10,6 +10,7 @@ use recado_hub::SessionNumber;
 use recado_proto::alpn;
 use recado_proto::datagram::{EXPORTER_LABEL, EXPORTER_LENGTH, SessionSecret, exporter_context};
 use recado_proto::id::{ConnectionId, SessionId};
+use recado_proto::relay::{self, RelayToken};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -20,6 +21,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::Outbox;
 use super::admission::{Admission, Limits, Place};
+use super::relay::{Relay, read_token};
 use super::session::spawn_session;
 use crate::exposure::Watch;
 use crate::http::{HttpService, Protocol, Transport, plain_http_answer};
@@ -62,11 +64,19 @@ pub(crate) struct Acceptor {
     pub(crate) alive: mpsc::Sender<()>,
     pub(crate) port: u16,
     pub(crate) admission: Admission,
+    pub(crate) relay: Relay,
     /// Chat sessions open.
     pub(crate) open_sessions: Living,
     /// Whether those who come are whom the operator expects.
     pub(crate) watch: Arc<Watch>,
     sessions: Arc<AtomicU64>,
+}
+
+/// What connections may come for.
+pub(crate) struct Services {
+    pub(crate) tls: Tls,
+    pub(crate) http: HttpService,
+    pub(crate) relay: Relay,
 }
 
 /// What the acceptor is told once.
@@ -86,15 +96,25 @@ pub(crate) struct Connection {
     session: Option<Life>,
 }
 
+impl Connection {
+    pub(super) fn new(place: Place, alive: mpsc::Sender<()>) -> Self {
+        Self {
+            _place: place,
+            _alive: alive,
+            session: None,
+        }
+    }
+}
+
 impl Acceptor {
     pub(crate) fn new(
-        tls: Tls,
-        http: HttpService,
+        services: Services,
         events: mpsc::Sender<ShellEvent>,
         stop: watch::Receiver<bool>,
         alive: mpsc::Sender<()>,
         config: AcceptConfig,
     ) -> Self {
+        let Services { tls, http, relay } = services;
         let AcceptConfig {
             port,
             max_connections,
@@ -112,6 +132,7 @@ impl Acceptor {
             alive,
             port,
             admission: Admission::new(limits),
+            relay,
             open_sessions: Living::default(),
             watch: Arc::new(watch),
             sessions: Arc::default(),
@@ -140,11 +161,7 @@ pub(crate) async fn run_accept(listener: TcpListener, acceptor: Acceptor) {
                 Ok((stream, peer)) => {
                     // Beyond the bounds a connection is closed without a word: a word would cost a handshake.
                     if let Some(place) = acceptor.admission.admit(peer.ip()) {
-                        let connection = Connection {
-                            _place: place,
-                            _alive: acceptor.alive.clone(),
-                            session: None,
-                        };
+                        let connection = Connection::new(place, acceptor.alive.clone());
                         tokio::spawn(serve(acceptor.clone(), stream, peer, connection));
                     }
                 }
@@ -175,7 +192,10 @@ async fn serve(acceptor: Acceptor, stream: TcpStream, peer: SocketAddr, connecti
         leaf_hash,
         is_of_ca,
     } = match stream {
-        Ok(Ok(Some(stream))) => stream,
+        Ok(Ok(Some(Begun::Tls(stream)))) => *stream,
+        Ok(Ok(Some(Begun::Relayed(stream, token)))) => {
+            return acceptor.relay.take(&token, stream, connection);
+        }
         Ok(Ok(None)) => return,
         Ok(Err(error)) => return tracing::debug!(%peer, %error, "no TLS session"),
         Err(_) => return tracing::debug!(%peer, "no TLS session in time"),
@@ -199,6 +219,13 @@ async fn serve(acceptor: Acceptor, stream: TcpStream, peer: SocketAddr, connecti
     }
 }
 
+/// What a connection has begun with.
+enum Begun {
+    Tls(Box<Handshaken>),
+    /// A token for the relay.
+    Relayed(TcpStream, RelayToken),
+}
+
 /// A connection after its handshake.
 struct Handshaken {
     stream: TlsStream<TcpStream>,
@@ -208,8 +235,8 @@ struct Handshaken {
     is_of_ca: bool,
 }
 
-/// Completes TLS, if the first byte begins it.
-async fn handshake(acceptor: &Acceptor, mut stream: TcpStream) -> io::Result<Option<Handshaken>> {
+/// Completes TLS, or reads what relays begin with, as the first byte says.
+async fn handshake(acceptor: &Acceptor, mut stream: TcpStream) -> io::Result<Option<Begun>> {
     let mut first = [0];
     if stream.peek(&mut first).await? == 0 {
         return Ok(None);
@@ -219,19 +246,23 @@ async fn handshake(acceptor: &Acceptor, mut stream: TcpStream) -> io::Result<Opt
         let _ = timeout(PLAIN_TIME, say_and_close(&mut stream, &answer)).await;
         return Ok(None);
     }
-    if first[0] != TLS_HANDSHAKE {
+    if ![TLS_HANDSHAKE, relay::FIRST_BYTE].contains(&first[0]) {
         return Ok(None);
     }
     stream.set_nodelay(true)?;
     set_liveness(&stream)?;
+    if first[0] == relay::FIRST_BYTE {
+        let token = read_token(&mut stream).await?;
+        return Ok(token.map(|token| Begun::Relayed(stream, token)));
+    }
     let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream).await?;
     let (chosen, leaf_hash) = acceptor.tls.choose(&start.client_hello());
     let stream = start.into_stream(chosen.config).await?;
-    Ok(Some(Handshaken {
+    Ok(Some(Begun::Tls(Box::new(Handshaken {
         stream,
         leaf_hash,
         is_of_ca: chosen.is_of_ca,
-    }))
+    }))))
 }
 
 /// Finds out, within a minute, that a peer is gone without a word: also one that was sent something, to which

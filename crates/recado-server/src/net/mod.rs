@@ -6,13 +6,15 @@ mod datagrams;
 pub(crate) mod listen;
 mod outbox;
 mod outgoing;
+mod relay;
 mod session;
 mod udp_socket;
 
-pub(crate) use accept::{AcceptConfig, Acceptor, run_accept};
+pub(crate) use accept::{AcceptConfig, Acceptor, Services, run_accept};
 pub(crate) use admission::Admission;
 pub(crate) use datagrams::{DatagramCommand, Shards, default_shards};
 pub(crate) use outbox::Outbox;
+pub(crate) use relay::{Relay, RelayLimits, RelayTraffic};
 pub(crate) use udp_socket::UdpPort;
 
 /// Random bytes from the operating system.

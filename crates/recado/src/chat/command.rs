@@ -1,10 +1,13 @@
 //! What a line of the chat means: the same commands in every face that people type into.
 
+use recado_client::FileCommand;
+use recado_client::files::which;
 use recado_client::https::Method;
 use recado_client::session::Comparison;
 
 use super::calculating::{Asked, SayTo};
 use crate::calculator::{self, Calculation};
+use crate::files;
 use crate::i18n::Language;
 
 /// A line, understood.
@@ -34,6 +37,8 @@ pub(crate) enum Typed {
     Calc(Asked),
     /// `/calc` with something that is no number or no operation: why, in the person's words.
     CannotCalc(String),
+    /// `/file NAME PATH…`, `/accept`, `/decline` and `/cancel`, `/files`.
+    Files(Vec<FileCommand>),
     /// `/help`.
     Help,
     /// `/quit`.
@@ -42,8 +47,6 @@ pub(crate) enum Typed {
     Towards { to: Option<String>, command: String },
     /// A command that lacks something: its own name, as typed.
     Incomplete(String),
-    /// A command that this version does not know how to do yet.
-    NotYet(String),
     /// No such command.
     Unknown(String),
     /// Text without a command, which is never sent by itself; `//` stands for its leading slash.
@@ -62,7 +65,7 @@ pub(crate) enum Said {
 }
 
 /// The commands, and what each is called in Portuguese: what completion and help offer.
-pub(crate) const COMMANDS: [(&str, &str); 17] = [
+pub(crate) const COMMANDS: [(&str, &str); 18] = [
     ("udp", "udp"),
     ("all", "todos"),
     ("tcp", "tcp"),
@@ -77,6 +80,7 @@ pub(crate) const COMMANDS: [(&str, &str); 17] = [
     ("file", "arquivo"),
     ("accept", "aceitar"),
     ("decline", "recusar"),
+    ("files", "arquivos"),
     ("link", "link"),
     ("help", "ajuda"),
     ("quit", "sair"),
@@ -125,6 +129,27 @@ pub(crate) fn parse(language: Language, line: &str) -> Typed {
                 text: text.to_owned(),
             }
         }
+        "file" | "arquivo" => {
+            let (to, paths) = split_word(argument.trim_start());
+            if to.is_empty() || paths.trim().is_empty() {
+                return Typed::Incomplete(word);
+            }
+            let offer = |path| FileCommand::Offer {
+                to: to.to_owned(),
+                path,
+                reference: None,
+            };
+            Typed::Files(files::paths(paths).into_iter().map(offer).collect())
+        }
+        "accept" | "aceitar" => Typed::Files(vec![FileCommand::Accept {
+            which: which(all),
+            reference: None,
+        }]),
+        "decline" | "recusar" | "cancel" | "cancelar" => Typed::Files(vec![FileCommand::Cancel {
+            which: which(all),
+            reference: None,
+        }]),
+        "files" | "arquivos" => Typed::Files(vec![FileCommand::List]),
         "who" | "quem" => Typed::Who,
         "link" => Typed::Link,
         "help" | "ajuda" => Typed::Help,
@@ -144,7 +169,6 @@ pub(crate) fn parse(language: Language, line: &str) -> Typed {
             }
         }
         "calc" => calculation(language, all),
-        "file" | "arquivo" | "accept" | "aceitar" | "decline" | "recusar" => Typed::NotYet(word),
         _ => Typed::Unknown(word),
     }
 }
@@ -204,6 +228,8 @@ fn split_word(text: &str) -> (&str, &str) {
 
 #[cfg(test)]
 mod tests {
+    use recado_client::Which;
+
     use super::*;
 
     fn parse(line: &str) -> Typed {
@@ -240,6 +266,32 @@ mod tests {
         );
         assert_eq!(parse("/bloquear B"), Typed::Block("B".into()));
         assert_eq!(parse("/confiar B"), Typed::Trust("B".into()));
+        let offer = |path: &str| FileCommand::Offer {
+            to: "B".into(),
+            path: path.into(),
+            reference: None,
+        };
+        let files = Typed::Files(vec![offer("a.txt"), offer("b c")]);
+        assert_eq!(parse("/arquivo  B a.txt \"b c\""), files);
+        assert_eq!(parse("/file B"), Typed::Incomplete("file".into()));
+        let (accept, cancel) = (
+            |which| FileCommand::Accept {
+                which,
+                reference: None,
+            },
+            |which| FileCommand::Cancel {
+                which,
+                reference: None,
+            },
+        );
+        for (line, command) in [
+            ("/aceitar", accept(Which::Only)),
+            ("/accept 3", accept(Which::Number(3))),
+            ("/recusar 3 ", cancel(Which::Number(3))),
+            ("/arquivos", FileCommand::List),
+        ] {
+            assert_eq!(parse(line), Typed::Files(vec![command]), "{line}");
+        }
         let heard = Comparison::Heard("12345 67890".to_owned());
         for (line, said) in [
             ("/verify B", Said::Nothing),

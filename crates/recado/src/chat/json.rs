@@ -9,7 +9,7 @@ use recado_client::history::{
 use recado_client::https::Method;
 use recado_client::session::{Comparison, SessionError, VerifyError};
 use recado_client::trust::Trusted;
-use recado_client::{Command, CommandError, Event, LinkState, State, Via};
+use recado_client::{Command, CommandError, Event, FileCommand, LinkState, State, Via, Which};
 use recado_proto::frame::{ClosingCode, Person};
 use recado_proto::id::MessageId;
 use recado_proto::limits::MAX_TEXT;
@@ -20,6 +20,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::calculating::{Asked, Calculated, SayTo};
+use super::file_objects;
 use super::input::{Fault, Input};
 use super::marks::Marks;
 use super::paper::Paper;
@@ -128,6 +129,15 @@ impl Members<'_> {
                 "blocked is neither true nor false".to_owned(),
             )),
         }
+    }
+
+    fn offer(&self) -> Result<Which, Wrong> {
+        let offer = self.string("offer")?;
+        let offer = offer.parse().map(Which::Id);
+        offer.map_err(|_| {
+            let message = "offer is not 32 hexadecimal digits";
+            ("wrong_member", message.to_owned())
+        })
     }
 
     /// What was compared with someone, if anything.
@@ -240,11 +250,20 @@ impl<'a> JsonFace<'a> {
                     reference: kept,
                 }))
             }
-            // Of this interface; this version does not do them yet.
-            kind @ ("file" | "accept" | "decline" | "cancel") => Err((
-                "unsupported",
-                format!("this version of recado does not do {kind:?} yet"),
-            )),
+            "file" => Ok(Action::Files(vec![FileCommand::Offer {
+                to: members.string("to")?,
+                path: members.string("path")?.into(),
+                reference: kept,
+            }])),
+            "offers" => Ok(Action::Files(vec![FileCommand::List])),
+            "accept" => Ok(Action::Files(vec![FileCommand::Accept {
+                which: members.offer()?,
+                reference: kept,
+            }])),
+            "decline" | "cancel" => Ok(Action::Files(vec![FileCommand::Cancel {
+                which: members.offer()?,
+                reference: kept,
+            }])),
             "ack" => Ok(Action::Acknowledge(members.id()?, kept)),
             "quit" => Ok(Action::Quit),
             kind => Err((
@@ -384,6 +403,10 @@ impl<'a> JsonFace<'a> {
                 self.say(self.roster(people), reference)
             }
             Event::Hole { first, last } => self.say(hole(*first, *last), None),
+            Event::File(event) => {
+                let (object, reference) = file_objects::object(event);
+                self.say(object, given_back(reference))
+            }
             Event::Link(state) => self.say(link(state), None),
             Event::LinkReport(report) => {
                 let mut object = link(&report.state);
@@ -547,7 +570,11 @@ impl Face for JsonFace<'_> {
             Command::Block { .. } => &mut self.asked.block,
             Command::Trust { .. } => &mut self.asked.trust,
             // Nobody waits for an answer to these.
-            Command::Global { .. } | Command::Take(_) | Command::Meet { .. } | Command::Measure => {
+            Command::Global { .. }
+            | Command::Take(_)
+            | Command::Meet { .. }
+            | Command::Measure
+            | Command::File(_) => {
                 return Ok(());
             }
         };

@@ -3,6 +3,8 @@
 pub(crate) mod calculating;
 pub(crate) mod command;
 pub(crate) mod ending;
+mod file_objects;
+pub(crate) mod file_words;
 mod input;
 mod json;
 pub(crate) mod marks;
@@ -15,6 +17,7 @@ pub(crate) mod words;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use recado_client::address::AddressError;
+use recado_client::files::FilesConfig;
 use recado_client::home::Home;
 use recado_client::identity::Identity;
 use recado_client::session::{IncomingMail, Session, SessionConfig, SessionError};
@@ -26,7 +29,7 @@ use zeroize::Zeroizing;
 use crate::cli;
 use crate::context::{Context, Exit};
 use crate::i18n::Language;
-use crate::{find, secret, tui, wording};
+use crate::{files, find, secret, tui, wording};
 use ending::Signals;
 use input::Input;
 use paper::{Keyboard, Paper};
@@ -66,7 +69,7 @@ async fn run_for_program(context: &Context, arguments: cli::Chat) -> Exit {
         Ok(found) => found,
         Err(exit) => return exit,
     };
-    let Some(name) = arguments.name else {
+    let Some(name) = arguments.name.clone() else {
         context.complain(&context.text("chat-json-name", &[]));
         return Exit::WrongUse;
     };
@@ -74,7 +77,8 @@ async fn run_for_program(context: &Context, arguments: cli::Chat) -> Exit {
         cli::Ack::Auto => IncomingMail::Taken,
         cli::Ack::Manual => IncomingMail::TakenByHand,
     };
-    let session = match open(context, &home, &trusted, &name, incoming).await {
+    let files = files_config(&home, &arguments);
+    let session = match open(context, &home, &trusted, &name, incoming, &files).await {
         Ok(session) => session,
         Err((text, exit)) => {
             context.complain(&text);
@@ -100,10 +104,11 @@ async fn run_by_line(context: &Context, arguments: cli::Chat) -> Exit {
         Ok(found) => found,
         Err(exit) => return exit,
     };
+    let files = files_config(&home, &arguments);
     let mut keyboard = Keyboard::open();
     let session = match arguments.name {
-        Some(name) => open(context, &home, &trusted, &name, IncomingMail::Taken).await,
-        None => ask_name(context, &home, &trusted, &mut keyboard).await,
+        Some(name) => open(context, &home, &trusted, &name, IncomingMail::Taken, &files).await,
+        None => ask_name(context, &home, &trusted, &mut keyboard, &files).await,
     };
     let session = match session {
         Ok(session) => session,
@@ -136,6 +141,18 @@ async fn run_by_line(context: &Context, arguments: cli::Chat) -> Exit {
     let exit = talk(opening, session, &mut face, lines, signals).await;
     paper.end();
     exit
+}
+
+/// What a chat does with files.
+pub(crate) fn files_config(home: &Home, arguments: &cli::Chat) -> FilesConfig {
+    FilesConfig {
+        downloads: match &arguments.downloads {
+            Some(folder) => folder.clone(),
+            None => files::downloads(home.path()),
+        },
+        accept_from: arguments.accept_from.clone(),
+        relay_only: arguments.relay_only,
+    }
 }
 
 async fn trusted(context: &Context) -> Result<(Home, Trusted), Exit> {
@@ -172,6 +189,7 @@ async fn ask_name(
     home: &Home,
     trusted: &Trusted,
     keyboard: &mut Keyboard,
+    files: &FilesConfig,
 ) -> Result<Session, (String, Exit)> {
     loop {
         let prompt = context.text("chat-name-prompt", &[]);
@@ -183,7 +201,7 @@ async fn ask_name(
             Some(Input::Fault(_)) => String::new(),
             None => return Err((String::new(), Exit::Done)),
         };
-        match open(context, home, trusted, &name, IncomingMail::Taken).await {
+        match open(context, home, trusted, &name, IncomingMail::Taken, files).await {
             Err((text, Exit::Refused)) if context.is_interactive() => context.complain(&text),
             opened => return opened,
         }
@@ -197,6 +215,7 @@ pub(crate) async fn open(
     trusted: &Trusted,
     name: &str,
     incoming: IncomingMail,
+    files: &FilesConfig,
 ) -> Result<Session, (String, Exit)> {
     let language = context.language;
     // Names are refused here as the server would refuse them, before a key is made for them.
@@ -209,6 +228,7 @@ pub(crate) async fn open(
         name: parsed.as_str().to_owned(),
         incoming,
         ticket: context.ticket(),
+        files: Some(files.clone()),
     });
     opened.await.map_err(|error| {
         let exit = Exit::from_code(error.exit_code());

@@ -16,6 +16,7 @@ use time::OffsetDateTime;
 
 use super::calculating::Calculated;
 use super::command::{Said, Typed, parse};
+use super::file_words::FileProgress;
 use super::input::{Fault, Input};
 use super::marks::Marks;
 use super::paper::Paper;
@@ -34,6 +35,7 @@ pub(super) struct PlainFace<'a> {
     paper: Paper,
     /// One's own name.
     name: String,
+    files: FileProgress,
     marks: Marks,
 }
 
@@ -44,6 +46,7 @@ impl<'a> PlainFace<'a> {
             words: Words(context.language),
             paper,
             name: String::new(),
+            files: FileProgress::default(),
             marks: Marks::default(),
         }
     }
@@ -157,6 +160,7 @@ impl<'a> PlainFace<'a> {
                 self.paper.tell(&why);
                 Action::Nothing
             }
+            Typed::Files(commands) => Action::Files(commands),
             Typed::Help => {
                 self.hint("chat-help", &[]);
                 Action::Nothing
@@ -165,7 +169,6 @@ impl<'a> PlainFace<'a> {
             Typed::Towards { command, .. } | Typed::Incomplete(command) => {
                 self.hint_about("chat-hint-incomplete", &command)
             }
-            Typed::NotYet(command) => self.hint_about("chat-hint-not-yet", &command),
             Typed::Unknown(command) => self.hint_about("chat-hint-unknown", &command),
             Typed::Bare(_) => {
                 self.hint("chat-hint-bare", &[]);
@@ -269,7 +272,11 @@ impl Face for PlainFace<'_> {
                 self.say_message(&self.context.text(id, &[("from", &from)]), text)?;
             }
             event => {
-                if let Some(told) = self.words.event(event, &self.marks) {
+                let told = match event {
+                    Event::File(event) => self.files.event(self.words, event),
+                    event => self.words.event(event, &self.marks),
+                };
+                if let Some(told) = told {
                     self.told(&told);
                 }
             }

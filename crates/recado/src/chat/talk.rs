@@ -13,7 +13,7 @@ use recado_client::session::{
     Comparison, End, IncomingMail, Session, SessionError, Update, VerifyError, new_message_id,
 };
 use recado_client::trust::Trusted;
-use recado_client::{Command, CommandError, Event, Receipt, State};
+use recado_client::{Command, CommandError, Event, FileCommand, Receipt, State};
 use recado_proto::frame::{ClosingCode, Person};
 use recado_proto::id::MessageId;
 use recado_proto::name::NameKeys;
@@ -156,6 +156,8 @@ pub(crate) enum Action {
     },
     /// A command; an event or [`Face::answer`] answers.
     Command(Command),
+    /// Something with files; events answer.
+    Files(Vec<FileCommand>),
     /// Refuse this person's messages, or take them again if they are refused.
     ToggleBlock(String),
     /// The code of someone's key, or what was said of it; [`Face::verification`] answers.
@@ -432,8 +434,6 @@ impl<F: Face> Talk<'_, F> {
                 }
                 Ok(())
             }
-            // Nothing that one is told of by hand: it is for other programs' notes.
-            Event::Note { receipt, .. } => self.command(Command::Take(receipt)).await,
             // It is in the history that was shown.
             Event::Global { replayed: true, .. } if self.skips_replayed => Ok(()),
             event => {
@@ -547,6 +547,11 @@ impl<F: Face> Talk<'_, F> {
                     self.rosters.push_back(true);
                 }
                 self.command(command).await?;
+            }
+            Action::Files(commands) => {
+                for command in commands {
+                    self.command(Command::File(command)).await?;
+                }
             }
             Action::ToggleBlock(name) => {
                 let history = self.session.history().clone();

@@ -28,7 +28,7 @@ pub(crate) enum Weight {
 }
 
 impl Told {
-    fn notice(text: String) -> Self {
+    pub(crate) fn notice(text: String) -> Self {
         let weight = Weight::Notice;
         Self { weight, text }
     }
@@ -96,6 +96,7 @@ impl Words {
                 let from = sanitise_line(&from.name);
                 Told::answer(self.text("chat-unreadable", &[("from", &from)]))
             }
+            Event::File(event) => return self.file(event),
             Event::Resealed { name, count } => {
                 let (to, count) = (sanitise_line(name), *count as u64);
                 Told::answer(self.counted("chat-resealed", count, &[("to", &to)]))

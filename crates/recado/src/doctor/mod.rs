@@ -588,6 +588,7 @@ async fn open(home: &Home, trusted: &Trusted, name: &str) -> Result<Session, Ope
         // What comes meanwhile waits for the person's own session.
         incoming: IncomingMail::Left,
         ticket: None,
+        files: None,
     });
     opened.await.map_err(OpenError::Session)
 }

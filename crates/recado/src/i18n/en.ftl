@@ -340,7 +340,6 @@ failure-other = the server gave a reason that this version does not know
 chat-hint-bare = Nothing was sent: begin with /udp to write to everyone, or with /tcp NAME to write to one person.
 chat-hint-incomplete = Something is missing: /{ $command } …; /help shows how it goes.
 chat-hint-unknown = There is no command /{ $command }; /help shows those there are.
-chat-hint-not-yet = This version of recado cannot do /{ $command } yet; /help shows what it can.
 chat-error-too-long = Nothing was sent: a message has at most { $limit } bytes.
 chat-error-not-text = Nothing was sent: the line is not UTF-8 text.
 chat-error-name = Nothing was sent: no name is so long.
@@ -349,6 +348,10 @@ chat-error-away = That needs the server, and there is no connection now.
 chat-help =
     /udp TEXT         writes to everyone (also /all)
     /tcp NAME TEXT    writes to one person (also /msg)
+    /file NAME PATH…  offers files or folders to one person
+    /accept [NUMBER]  takes what is offered (a name: all of theirs)
+    /decline [NUMBER] does not, or ends it
+    /files            offers that are not over
     /history [NAME]   the latest messages, with one person, or (all) to everyone
     /search WORDS     messages that have these words
     /calc X OP Y      calculates: /calc 0.1 + 0.2; with --all or --to NAME tells the result
@@ -496,6 +499,10 @@ tui-help =
       /udp TEXT          writes to everyone (also /all)
       /tcp NAME TEXT     writes to one person (also /msg)
       /tcp NAME          opens the conversation
+      /file NAME PATH…   offers files or folders to one person
+      /accept [NUMBER]   takes what is offered (a name: all of theirs)
+      /decline [NUMBER]  does not, or ends it (also /cancel)
+      /files             offers that are not over
       /search WORDS      messages that have these words
       /calc X OP Y       calculates: /calc 0.1 + 0.2
       … --all, --to NAME and tells the result to everyone, to one person
@@ -514,6 +521,73 @@ tui-help =
     Screen
       Ctrl-L             draws all anew
       Ctrl-C             throws away what you write; again: ends
+
+### Files
+
+file-title = { $name } ({ $size })
+file-title-folder =
+    { $count ->
+        [one] { $name } ({ $number } file, { $size })
+       *[other] { $name } ({ $number } files, { $size })
+    }
+file-offered = { $peer } offers { $title }. /accept { $number } takes it, /decline { $number } does not.
+file-offered-before = (again) { $peer } offers { $title }. /accept { $number } takes it, /decline { $number } does not.
+file-more =
+    { $count ->
+        [one] and { $number } more
+       *[other] and { $number } more
+    }
+file-received = { $title } from { $peer } is in { $path }
+file-progress = { $title }: { $percent } %, { $rate } a second
+file-skipped =
+    { $count ->
+        [one] { $title }: { $number } that is neither a file nor a folder (a link, a device) is left out
+       *[other] { $title }: { $number } that are neither files nor folders (links, devices) are left out
+    }
+file-none = There are no offers.
+file-listed-own = { $number }: { $title } to { $peer }: { $state }
+file-listed-theirs = { $number }: { $title } from { $peer }: { $state }
+file-word-queued = on its way
+file-word-offered = waits for an answer
+file-word-accepted = accepted
+file-word-running = under way
+file-word-waiting = waits
+file-word-received = received
+file-word-declined = declined
+file-word-cancelled = cancelled
+file-word-failed = failed
+file-state-own-offered = { $peer } has the offer of { $title }
+file-state-own-accepted = { $peer } takes { $title }
+file-state-own-running = { $title } to { $peer }: under way, { $why }
+file-state-own-waiting = { $title } to { $peer }: { $why }; it goes on by itself
+file-state-own-received = { $title } to { $peer }: received
+file-state-own-declined = { $peer } does not take { $title }
+file-state-own-cancelled = { $title } to { $peer }: cancelled
+file-state-own-failed = { $title } to { $peer }: { $why }
+file-state-theirs-accepted = { $title } from { $peer }: accepted
+file-state-theirs-running = { $title } from { $peer }: under way, { $why }
+file-state-theirs-waiting = { $title } from { $peer }: { $why }; it goes on by itself
+file-state-theirs-declined = { $title } from { $peer }: declined
+file-state-theirs-cancelled = { $title } from { $peer }: cancelled
+file-state-theirs-failed = { $title } from { $peer }: { $why }
+file-route-direct = directly
+file-route-relay = by way of the server, which cannot read it
+file-pause-connection = there is no connection
+file-pause-disk_full = there is no room on the receiver's disk
+file-failure-source_changed = it has changed since it was offered; offer it again
+file-failure-source_gone = it is not there any more, or cannot be read
+file-failure-not_writable = it cannot be written at the receiver's
+file-failure-protocol = the other side's program broke the protocol
+file-refusal-unreadable = { $detail } is not there, or cannot be read
+file-refusal-not_a_file = { $detail } is neither a file nor a folder
+file-refusal-too_large = { $detail } is too large for one offer
+file-refusal-unknown_offer = there is no such offer, or it is over; /files shows those there are
+file-refusal-ambiguous = there are several offers: say which, by its number; /files shows them
+file-refusal-answered = this offer was answered already
+file-refusal-no_room = not accepted: { $needed } are needed in { $detail }, and there is no room; make some, and accept it then
+file-refusal-not_writable = not accepted: { $detail } cannot be written; another folder can be given with --downloads
+file-refusal-oneself = that would be an offer to yourself
+send-files-timeout = not received in time
 
 ### Send
 
@@ -669,6 +743,7 @@ usage-variable = [variable: { $value }]
 value-command = COMMAND
 value-dir = DIR
 value-file = FILE
+value-path = PATH
 value-port = PORT
 value-addr = ADDR
 value-name = NAME
@@ -784,6 +859,10 @@ help-chat-json = One JSON object a line, for programs
 help-chat-ack = When a private message counts as received, with --json: auto (when it is written down) or manual (when the program says so)
 help-chat-history = Show the latest messages first
 help-chat-theme = How the full screen is coloured: auto, dark, light or contrast
+
+help-chat-downloads = The folder for files that you receive
+help-chat-accept-from = People whose files are accepted without asking, separated by commas
+help-chat-relay-only = Send and receive files by way of the server alone, so that others do not learn this machine's addresses
 help-chat-examples =
     A ticket is better given in RECADO_TICKET, or on standard input: others on this machine see arguments.
 
@@ -796,6 +875,8 @@ help-send-name = Your name; not needed where you have only one
 help-send-to = To whom
 help-send-all = To everyone
 help-send-text = What to say; - takes it from standard input
+help-send-file = Files and folders to send; waits until they are received
+help-send-relay-only = Send by way of the server alone, so that others do not learn this machine's addresses
 help-send-ref = A word that stands for this message: sent again, it is the same one
 help-send-wait = What to wait for: stored or delivered
 help-send-timeout = Seconds to wait
@@ -803,6 +884,7 @@ help-send-examples =
     Examples:
       recado send --to Bob "Dinner is ready"
       recado send --all --name Alice - < notice.txt
+      recado send --to Bob --file photos report.pdf
       recado send --to Bob --ref backup-17 --wait delivered "The backup is done"
 help-calc = Calculate exactly, over HTTPS; without arguments, it asks
 help-calc-words = get or post (get unless said), an operation (add subtract multiply divide, or + - * /) and two numbers

@@ -340,7 +340,6 @@ failure-other = o servidor deu um motivo que esta versão não conhece
 chat-hint-bare = Nada foi enviado: comece com /udp para escrever a todos, ou com /tcp NOME para escrever a uma pessoa.
 chat-hint-incomplete = Falta algo: /{ $command } …; /ajuda mostra como se escreve.
 chat-hint-unknown = Não há o comando /{ $command }; /ajuda mostra os que há.
-chat-hint-not-yet = Esta versão do recado ainda não sabe fazer /{ $command }; /ajuda mostra o que ela sabe.
 chat-error-too-long = Nada foi enviado: uma mensagem tem no máximo { $limit } bytes.
 chat-error-not-text = Nada foi enviado: a linha não é texto em UTF-8.
 chat-error-name = Nada foi enviado: nenhum nome é tão longo.
@@ -349,6 +348,10 @@ chat-error-away = Isso precisa do servidor, e agora não há conexão.
 chat-help =
     /udp TEXTO         escreve a todos (também /todos)
     /tcp NOME TEXTO    escreve a uma pessoa (também /privado)
+    /arquivo NOME CAMINHO…  oferece arquivos ou pastas a uma pessoa
+    /aceitar [NÚMERO]  recebe o que é oferecido (um nome: tudo o que é dele)
+    /recusar [NÚMERO]  não recebe, ou termina
+    /arquivos          as ofertas que não terminaram
     /historico [NOME]  as últimas mensagens, com uma pessoa, ou (todos) para todos
     /buscar PALAVRAS   mensagens que têm estas palavras
     /calc X OP Y       calcula: /calc 0,1 + 0,2; com --todos ou --para NOME conta o resultado
@@ -496,6 +499,10 @@ tui-help =
       /udp TEXTO         escreve a todos (também /todos)
       /tcp NOME TEXTO    escreve a uma pessoa (também /privado)
       /tcp NOME          abre a conversa
+      /arquivo NOME …    oferece arquivos ou pastas a uma pessoa
+      /aceitar [NÚMERO]  recebe o que foi oferecido (um nome: tudo dela)
+      /recusar [NÚMERO]  não recebe, ou interrompe (também /cancelar)
+      /arquivos          ofertas que ainda não terminaram
       /buscar PALAVRAS   mensagens que têm estas palavras
       /calc X OP Y       calcula: /calc 0,1 + 0,2
       … --todos, --para NOME e conta o resultado a todos, a uma pessoa
@@ -514,6 +521,73 @@ tui-help =
     Tela
       Ctrl-L             desenha tudo de novo
       Ctrl-C             descarta o que você escreve; de novo: termina
+
+### Arquivos
+
+file-title = { $name } ({ $size })
+file-title-folder =
+    { $count ->
+        [one] { $name } ({ $number } arquivo, { $size })
+       *[other] { $name } ({ $number } arquivos, { $size })
+    }
+file-offered = { $peer } oferece { $title }. /aceitar { $number } recebe, /recusar { $number } não.
+file-offered-before = (de novo) { $peer } oferece { $title }. /aceitar { $number } recebe, /recusar { $number } não.
+file-more =
+    { $count ->
+        [one] e mais { $number }
+       *[other] e mais { $number }
+    }
+file-received = { $title }, de { $peer }, está em { $path }
+file-progress = { $title }: { $percent } %, { $rate } por segundo
+file-skipped =
+    { $count ->
+        [one] { $title }: { $number } que não é arquivo nem pasta (atalho, dispositivo) fica de fora
+       *[other] { $title }: { $number } que não são arquivos nem pastas (atalhos, dispositivos) ficam de fora
+    }
+file-none = Não há ofertas.
+file-listed-own = { $number }: { $title } para { $peer }: { $state }
+file-listed-theirs = { $number }: { $title } de { $peer }: { $state }
+file-word-queued = a caminho
+file-word-offered = espera resposta
+file-word-accepted = aceita
+file-word-running = em andamento
+file-word-waiting = espera
+file-word-received = recebida
+file-word-declined = recusada
+file-word-cancelled = cancelada
+file-word-failed = falhou
+file-state-own-offered = { $peer } recebeu a oferta de { $title }
+file-state-own-accepted = { $peer } aceitou { $title }
+file-state-own-running = { $title } para { $peer }: em andamento, { $why }
+file-state-own-waiting = { $title } para { $peer }: { $why }; continua sozinho
+file-state-own-received = { $title } para { $peer }: recebido
+file-state-own-declined = { $peer } recusou { $title }
+file-state-own-cancelled = { $title } para { $peer }: cancelado
+file-state-own-failed = { $title } para { $peer }: { $why }
+file-state-theirs-accepted = { $title } de { $peer }: aceito
+file-state-theirs-running = { $title } de { $peer }: em andamento, { $why }
+file-state-theirs-waiting = { $title } de { $peer }: { $why }; continua sozinho
+file-state-theirs-declined = { $title } de { $peer }: recusado
+file-state-theirs-cancelled = { $title } de { $peer }: cancelado
+file-state-theirs-failed = { $title } de { $peer }: { $why }
+file-route-direct = diretamente
+file-route-relay = pelo servidor, que não consegue ler
+file-pause-connection = não há conexão
+file-pause-disk_full = não há espaço no disco de quem recebe
+file-failure-source_changed = mudou desde que foi oferecido; ofereça de novo
+file-failure-source_gone = não está mais lá, ou não pode ser lido
+file-failure-not_writable = não pode ser gravado no disco de quem recebe
+file-failure-protocol = o programa do outro lado não seguiu o protocolo
+file-refusal-unreadable = { $detail } não existe, ou não pode ser lido
+file-refusal-not_a_file = { $detail } não é um arquivo nem uma pasta
+file-refusal-too_large = { $detail } é grande demais para uma só oferta
+file-refusal-unknown_offer = não há essa oferta, ou ela já terminou; /arquivos mostra as que há
+file-refusal-ambiguous = há várias ofertas: diga qual, pelo número; /arquivos as mostra
+file-refusal-answered = esta oferta já foi respondida
+file-refusal-no_room = não foi aceita: é preciso { $needed } em { $detail }, e não há espaço; libere algum e aceite de novo
+file-refusal-not_writable = não foi aceita: não é possível gravar em { $detail }; outra pasta pode ser indicada com --downloads
+file-refusal-oneself = isso seria uma oferta a você mesmo
+send-files-timeout = não foi recebido a tempo
 
 ### Enviar
 
@@ -669,6 +743,7 @@ usage-variable = [variável: { $value }]
 value-command = COMANDO
 value-dir = PASTA
 value-file = ARQUIVO
+value-path = CAMINHO
 value-port = PORTA
 value-addr = ENDEREÇO
 value-name = NOME
@@ -784,6 +859,10 @@ help-chat-json = Um objeto JSON por linha, para programas
 help-chat-ack = Quando uma mensagem privada conta como recebida, com --json: auto (quando é gravada) ou manual (quando o programa diz)
 help-chat-history = Mostra antes as últimas mensagens
 help-chat-theme = Como a tela cheia é colorida: auto, dark (escura), light (clara) ou contrast (contraste)
+
+help-chat-downloads = A pasta para os arquivos que você recebe
+help-chat-accept-from = Pessoas de quem os arquivos são aceitos sem perguntar, separadas por vírgulas
+help-chat-relay-only = Envia e recebe arquivos só pelo servidor, para que outros não conheçam os endereços desta máquina
 help-chat-examples =
     É melhor indicar um convite em RECADO_TICKET, ou na entrada padrão: outros nesta máquina veem argumentos.
 
@@ -796,6 +875,8 @@ help-send-name = Seu nome; dispensável onde você só tem um
 help-send-to = Para quem
 help-send-all = Para todos
 help-send-text = O que dizer; - lê da entrada padrão
+help-send-file = Arquivos e pastas a enviar; espera até que sejam recebidos
+help-send-relay-only = Envia só pelo servidor, para que outros não conheçam os endereços desta máquina
 help-send-ref = Uma palavra que representa esta mensagem: enviada de novo, é a mesma
 help-send-wait = O que esperar: stored (guardada) ou delivered (entregue)
 help-send-timeout = Quantos segundos esperar
@@ -803,6 +884,7 @@ help-send-examples =
     Exemplos:
       recado send --to Bob "O jantar está pronto"
       recado send --all --name Alice - < aviso.txt
+      recado send --to Bob --file fotos relatorio.pdf
       recado send --to Bob --ref copia-17 --wait delivered "A cópia está pronta"
 help-calc = Calcula com exatidão, por HTTPS; sem argumentos, pergunta
 help-calc-words = get ou post (get se não for dito), uma operação (soma subtracao multiplicacao divisao, ou + - * /) e dois números

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use clap::CommandFactory;
 use recado_client::history::Standing;
-use recado_client::{Failure, PackageFault, WaitReason};
+use recado_client::{
+    Failure, OfferFailure, OfferState, PackageFault, Pause, Refusal, Route, WaitReason,
+};
 use recado_proto::name::NameError;
 
 use super::*;
@@ -121,6 +123,41 @@ fn made() -> BTreeSet<String> {
         "state",
         &mut states.into_iter().map(|state| state.as_str().to_owned()),
     );
+    let failures = OfferFailure::ALL.map(|failure| failure.code().to_owned());
+    add("file-failure", &mut failures.into_iter());
+    let refusals = Refusal::ALL.map(|refusal| refusal.code().to_owned());
+    add("file-refusal", &mut refusals.into_iter());
+    let pauses = [Pause::Connection, Pause::DiskFull];
+    add(
+        "file-pause",
+        &mut pauses.into_iter().map(|pause| pause.code().to_owned()),
+    );
+    let routes = [Route::Direct, Route::Relay];
+    add(
+        "file-route",
+        &mut routes.into_iter().map(|route| route.code().to_owned()),
+    );
+    let states = [
+        OfferState::Queued,
+        OfferState::Offered,
+        OfferState::Accepted,
+        OfferState::Running(Route::Direct),
+        OfferState::Waiting(Pause::Connection),
+        OfferState::Received,
+        OfferState::Declined,
+        OfferState::Cancelled,
+        OfferState::Failed(OfferFailure::Protocol),
+    ];
+    let words = states.map(|state| state.word().to_owned());
+    add("file-word", &mut words.clone().into_iter());
+    // Of what goes without saying, nothing is told.
+    for (side, silent) in [
+        ("own", &["queued"][..]),
+        ("theirs", &["queued", "offered", "received"]),
+    ] {
+        let told = words.iter().filter(|word| !silent.contains(&word.as_str()));
+        add(&format!("file-state-{side}"), &mut told.cloned());
+    }
     add("weekday", &mut (1..=7).map(|day| day.to_string()));
     add("month", &mut (1..=12).map(|month| month.to_string()));
     let (mut helps, mut values) = (BTreeSet::new(), BTreeSet::new());
@@ -227,12 +264,13 @@ fn every_message_is_used_and_every_one_used_is_there() {
 #[test]
 fn nothing_is_left_untranslated() {
     // The same in both: what is quoted, names and signs.
-    const ALIKE: [&str; 10] = [
+    const ALIKE: [&str; 11] = [
         "calc-prompt-x",
         "calc-prompt-y",
         "chat-global",
         "config-file",
         "doctor-ok",
+        "file-title",
         "find-claimed",
         "link-tcp",
         "link-udp",

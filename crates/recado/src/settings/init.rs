@@ -84,7 +84,8 @@ fn example(setting: &Setting<'_>) -> String {
     let value = default.unwrap_or_else(|| name.map(ToString::to_string).unwrap_or_default());
     match setting.kind() {
         Kind::Switch => "false".to_owned(),
-        Kind::One if setting.is_number() => value,
+        // A name is no number.
+        Kind::One if setting.is_number() => value.parse().unwrap_or(1_u64).to_string(),
         Kind::One => quoted(&value),
         Kind::Many => format!("[{}]", quoted(&value)),
     }

@@ -59,7 +59,7 @@ fn a_setting_stands_at_the_top_or_in_its_commands_table() {
     let cli::Command::Send(send) = cli.command else {
         panic!("not send");
     };
-    assert_eq!((send.name.as_deref(), send.timeout), (Some("Bob"), 5));
+    assert_eq!((send.name.as_deref(), send.timeout), (Some("Bob"), Some(5)));
 }
 
 #[test]

@@ -16,6 +16,7 @@ use recado_client::session::IncomingMail;
 use recado_client::trust::TrustStore;
 
 use crate::chat::ending::Signals;
+use crate::chat::files_config;
 use crate::chat::talk::{self, talk};
 use crate::chat::words::Words;
 use crate::cli;
@@ -66,6 +67,7 @@ pub(crate) async fn run(context: &Context, arguments: &cli::Chat) -> Exit {
         theme,
         size: screen::size(),
         dialog: Dialog::Connecting { server },
+        files: files_config(&home, arguments),
     };
     let name = arguments.name.as_deref();
     let opened = opening.open(&home, &address, name).await;

@@ -4,6 +4,7 @@ use std::pin::pin;
 
 use ratatui::layout::Size;
 use recado_client::address::ServerAddress;
+use recado_client::files::FilesConfig;
 use recado_client::home::Home;
 use recado_client::session::{IncomingMail, Session};
 use recado_client::trust::{FirstUse, Question, TrustStore, Trusted};
@@ -72,6 +73,7 @@ pub(super) struct Opening<'a> {
     pub(super) theme: Theme,
     pub(super) size: Size,
     pub(super) dialog: Dialog,
+    pub(super) files: FilesConfig,
 }
 
 /// A question, and where the answer goes.
@@ -86,7 +88,7 @@ impl Opening<'_> {
         name: Option<&str>,
     ) -> Result<Opened, Left> {
         let trusted = self.decide(home, address).await?;
-        let server = trusted.server();
+        let (server, files) = (trusted.server(), self.files.clone());
         let mut name = name.map(str::to_owned);
         let mut error = None;
         loop {
@@ -95,7 +97,7 @@ impl Opening<'_> {
                 None => (self.ask_name(&server, error.take()).await?, true),
             };
             let incoming = IncomingMail::Taken;
-            let opening = open(self.context, home, &trusted, &given, incoming);
+            let opening = open(self.context, home, &trusted, &given, incoming, &files);
             let server = server.clone();
             self.show(Dialog::Connecting { server });
             match self.during(opening).await? {

@@ -61,6 +61,7 @@ async fn hold(server: String, home: ClientHome) {
                 name,
                 incoming: IncomingMail::Taken,
                 ticket: None,
+                files: None,
             });
             let mut session = opened.await.unwrap();
             let first = session.update().await;

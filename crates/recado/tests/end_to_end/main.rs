@@ -17,6 +17,8 @@ mod doctor_faults;
 mod endings;
 mod events;
 mod failing_disk;
+mod files;
+mod files_disturbed;
 mod finding;
 mod full_screen;
 mod hostile_peers;

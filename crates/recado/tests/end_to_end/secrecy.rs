@@ -462,6 +462,8 @@ fn another_key_under_a_name_stops_what_was_meant_for_the_old_one() {
     let b = Bot::join(&bob, &address, "Bob");
     a.enter("/tcp Bob um");
     hears(&b, &["um"]);
+    // What is still under way would fail, too.
+    a.stderr.find("[TCP] Para Bob: entregue");
     ends(b);
     a.enter("/sair");
     assert_eq!(a.end().code, 0);

@@ -69,7 +69,7 @@ fn a_flag_goes_before_the_environment_that_before_the_file_and_that_before_the_d
         expected("4".into(), "environment")
     );
     assert_eq!(shown("", "server"), expected(address.into(), "file"));
-    assert_eq!(shown("send", "timeout"), expected(30.into(), "default"));
+    assert_eq!(shown("send", "wait"), expected("stored".into(), "default"));
     assert_eq!(shown("serve", "metrics"), expected(Value::Null, "not_set"));
 }
 

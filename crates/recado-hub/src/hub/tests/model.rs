@@ -111,6 +111,8 @@ fn config(seed: u64) -> HubConfig {
             message_age: Duration::from_secs(600),
             acknowledge_time: Duration::from_millis(seed / 2 % 2 * 1_000),
         },
+        relays: RelayConfig::default(),
+        tokens: TokenSource::new([7; 32]),
         fixed: BTreeMap::new(),
     }
 }

@@ -63,6 +63,7 @@ impl State {
                 self.act(Action::Verify(name, comparison));
             }
             Typed::Calc(asked) => self.calculate(asked),
+            Typed::Files(commands) => self.act(Action::Files(commands)),
             Typed::CannotCalc(why) => {
                 self.hint(&why, true);
                 return;
@@ -72,11 +73,6 @@ impl State {
             Typed::Incomplete(command) => {
                 let command = sanitise_line(&command).into_owned();
                 self.hint_of("chat-hint-incomplete", &[("command", &command)]);
-                return;
-            }
-            Typed::NotYet(command) => {
-                let command = sanitise_line(&command).into_owned();
-                self.hint_of("chat-hint-not-yet", &[("command", &command)]);
                 return;
             }
             Typed::Unknown(command) => {

@@ -1,7 +1,9 @@
 //! What happens, and what becomes of one's own messages.
 
+use std::time::Instant;
+
 use recado_client::history::Outgoing;
-use recado_client::{Event, Receipt, State as MessageState};
+use recado_client::{Event, OfferEvent, OfferState, Receipt, State as MessageState};
 use recado_proto::frame::Person as ProtoPerson;
 use recado_proto::text::sanitise_line;
 
@@ -88,6 +90,7 @@ impl State {
                     self.notice(Some(name), &told.text, false);
                 }
             }
+            Event::File(event) => self.file(event),
             Event::Hole { .. } | Event::LogLost | Event::Blocked(_) => self.tell(event),
             Event::State { .. }
             | Event::Note { .. }
@@ -100,6 +103,59 @@ impl State {
         }
         self.settle();
         Shown::Now
+    }
+
+    /// A file on offer or under way: its row, and what is told of it where the other person is written to.
+    fn file(&mut self, event: &OfferEvent) {
+        let words = self.words;
+        let told = words.file(event);
+        let text = || told.as_ref().map_or("", |told| told.text.as_str());
+        match event {
+            OfferEvent::Offered { about, .. } => {
+                self.transfers.place(about);
+                self.rings = true;
+                self.notice(Some(&about.peer), text(), false);
+            }
+            OfferEvent::Progress { about, done } => {
+                let offer = self.transfers.place(about);
+                let now = Instant::now();
+                self.transfers.progress(&offer, *done, about.size, now);
+            }
+            OfferEvent::Received { about, path, .. } => {
+                let offer = self.transfers.place(about);
+                self.transfers.received(&offer, &path.display().to_string());
+                self.notice(Some(&about.peer), text(), false);
+            }
+            OfferEvent::State { about, state } => {
+                let offer = self.transfers.place(about);
+                let word = words.text(&format!("file-word-{}", state.word()), &[]);
+                match state {
+                    OfferState::Queued | OfferState::Offered => {}
+                    OfferState::Running(_) => self.transfers.running(&offer),
+                    OfferState::Accepted => self.transfers.waiting(&offer, &word),
+                    OfferState::Waiting(pause) => {
+                        let why = words.text(&format!("file-pause-{}", pause.code()), &[]);
+                        self.transfers.waiting(&offer, &why);
+                    }
+                    // Where it is comes with what is received.
+                    OfferState::Received if !about.is_own => {}
+                    OfferState::Received | OfferState::Declined | OfferState::Cancelled => {
+                        self.transfers.over(&offer, &word);
+                        self.notice(Some(&about.peer), text(), false);
+                    }
+                    OfferState::Failed(_) => {
+                        self.transfers.over(&offer, &word);
+                        self.notice(Some(&about.peer), text(), true);
+                    }
+                }
+            }
+            OfferEvent::Skipped { about, .. } => self.notice(Some(&about.peer), text(), true),
+            OfferEvent::Refused { .. } => {
+                let text = text().to_owned();
+                self.hint(&text, true);
+            }
+            OfferEvent::All(_) => self.notice(None, text(), false),
+        }
     }
 
     fn tell(&mut self, event: &Event) {

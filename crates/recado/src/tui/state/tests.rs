@@ -480,13 +480,14 @@ fn text_goes_where_one_looks_and_commands_where_they_say() {
     let answered = |wishes: Vec<Wish>| wishes.len();
     assert_eq!(answered(alice.enter("/calc 0.1 + 0.2 --all")), 1);
     assert_eq!(answered(alice.enter("/who")), 1);
+    assert_eq!(answered(alice.enter("/file Bob x")), 1);
     assert_eq!(answered(alice.enter("/block Bob")), 1);
     // What is wrong stays, to be changed.
     for (wrong, hint) in [
         ("/nonsense", "no command /nonsense"),
         ("/tcp", "Something is missing"),
         ("/calc 1 ^ 2", "add, subtract"),
-        ("/file Bob x", "cannot do /file yet"),
+        ("/file Bob", "Something is missing"),
     ] {
         assert_eq!(alice.enter(wrong), []);
         assert!(alice.hint().contains(hint), "{wrong}: {}", alice.hint());

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use recado_client::About;
 use recado_proto::text::sanitise_line;
 
 /// Transfers that are shown at most; of those that are over, the oldest go first.
@@ -37,6 +38,8 @@ pub(in crate::tui) struct Transfer {
 pub(in crate::tui) enum Stage {
     /// It waits for an answer.
     Offered,
+    /// It does not move: why, in the person's words.
+    Waiting(String),
     Running,
     /// It is there: where, fit for a terminal.
     Done(String),
@@ -44,12 +47,27 @@ pub(in crate::tui) enum Stage {
     Over(String),
 }
 
-// Told of by the session once it hands files over.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "files are not part of a session yet")
-)]
 impl Transfers {
+    /// Makes a row for an offer that has none; what commands call it.
+    pub(in crate::tui) fn place(&mut self, about: &About) -> String {
+        let offer = about.number.to_string();
+        // A folder is seen to be one.
+        let name = match about.entries {
+            Some(_) => format!("{}/", about.title),
+            None => about.title.clone(),
+        };
+        self.offered(&offer, &about.peer, &name, about.size, !about.is_own);
+        offer
+    }
+
+    /// Its contents pass.
+    pub(in crate::tui) fn running(&mut self, offer: &str) {
+        if let Some(transfer) = self.find(offer) {
+            transfer.stage = Stage::Running;
+        }
+    }
+
+    /// An offer, if it is not there yet.
     pub(in crate::tui) fn offered(
         &mut self,
         offer: &str,
@@ -58,6 +76,9 @@ impl Transfers {
         size: u64,
         is_incoming: bool,
     ) {
+        if self.find(offer).is_some() {
+            return;
+        }
         if self.0.len() >= MAX_SHOWN {
             let over = self.0.iter().position(|transfer| transfer.stage.is_over());
             self.0.remove(over.unwrap_or(0));
@@ -97,6 +118,14 @@ impl Transfers {
         transfer.measured = Some((now, done));
     }
 
+    /// It does not move now: why, in the person's words.
+    pub(in crate::tui) fn waiting(&mut self, offer: &str, why: &str) {
+        if let Some(transfer) = self.find(offer) {
+            transfer.stage = Stage::Waiting(why.to_owned());
+            (transfer.rate, transfer.measured) = (None, None);
+        }
+    }
+
     pub(in crate::tui) fn received(&mut self, offer: &str, path: &str) {
         if let Some(transfer) = self.find(offer) {
             transfer.done = transfer.size;
@@ -113,9 +142,7 @@ impl Transfers {
     fn find(&mut self, offer: &str) -> Option<&mut Transfer> {
         self.0.iter_mut().find(|transfer| transfer.offer == offer)
     }
-}
 
-impl Transfers {
     /// Those that are shown, in so many rows: what is under way, and what ended last.
     pub(in crate::tui) fn shown(&self, rows: usize) -> Vec<&Transfer> {
         let of = |is_over| {

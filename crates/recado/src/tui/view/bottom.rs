@@ -145,6 +145,7 @@ fn transfer(canvas: &mut Canvas<'_>, words: Words, it: &Transfer, area: Rect, y:
         Stage::Offered => (words.text("tui-file-waiting", &[]), Role::Waiting),
         Stage::Running => (running(words, it), Role::Text),
         Stage::Done(path) => (words.text("tui-file-done", &[("path", path)]), Role::Good),
+        Stage::Waiting(why) => (why.clone(), Role::Waiting),
         Stage::Over(what) => (what.clone(), Role::Waiting),
     };
     let right = wrap::cut(&right, usize::from(area.width) * 2 / 3);

@@ -77,7 +77,14 @@ impl Bot {
     /// Waits for the `ready` of a chat that was started.
     #[track_caller]
     pub(crate) fn of(program: Program) -> Self {
-        let ready = parse(&program.stdout.next());
+        let ready = program.stdout.next();
+        Self::of_ready(program, &ready)
+    }
+
+    /// The same of one that has said that it is ready.
+    #[track_caller]
+    pub(crate) fn of_ready(program: Program, ready: &str) -> Self {
+        let ready = parse(ready);
         assert_eq!(ready["type"], "ready", "{ready}");
         Self { program, ready }
     }
