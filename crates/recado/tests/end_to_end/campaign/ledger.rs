@@ -104,9 +104,6 @@ impl Ledger {
             |told: &Told| matches!(told, Told::Happened(what) if what.starts_with("BROKEN"));
         let until = self.story.iter().position(broken);
         let until = until.map_or(self.story.len(), |at| (at + 20).min(self.story.len()));
-        if let Ok(p) = std::env::var("STORY_FILE") {
-            let _ = std::fs::write(p, format!("{:#?}", self.story));
-        }
         let mut shown = String::new();
         for told in &self.story[until.saturating_sub(STORY)..until] {
             let line = match told {
