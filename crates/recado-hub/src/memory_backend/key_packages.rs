@@ -87,7 +87,7 @@ impl KeyPackageShelf {
         }
     }
 
-    /// Drops all of one who is gone.
+    /// Drops all of one who never was there in earnest.
     pub(super) fn discard_all(&mut self, owner: &RemoteKey) {
         self.owners.remove(owner);
     }

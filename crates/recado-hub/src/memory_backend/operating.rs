@@ -342,7 +342,6 @@ impl MemoryBackend {
             let lane = self.lanes.get(&mail.lane);
             lane.is_some_and(|lane| lane.recipient == *recipient)
         });
-        self.key_packages.discard_all(recipient);
         self.drop_waiting(&marks, FailureCode::RecipientGone)
     }
 }

@@ -73,7 +73,7 @@ pub(super) fn answer(
     })
 }
 
-/// Drops all of one who is gone.
+/// Drops all of one who never was there in earnest.
 pub(super) fn discard_all(
     transaction: &Transaction<'_>,
     owner: &RemoteKey,

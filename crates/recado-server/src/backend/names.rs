@@ -177,18 +177,19 @@ pub(super) fn free_unused(
         }
     }
     drop(rows);
-    for (_, folded) in &freed {
+    for (person, folded) in &freed {
         release(transaction, folded)?;
+        key_packages::discard_all(transaction, &person.key)?;
     }
     Ok(freed.into_iter().map(|(person, _)| person).collect())
 }
 
-/// Takes a name, case-mapped, from its key, whose key packages go with it.
+/// Takes a name, case-mapped, from its key.
 pub(super) fn release(
     transaction: &Transaction<'_>,
     folded: &str,
 ) -> rusqlite::Result<Option<Person>> {
-    let released = transaction
+    transaction
         .prepare_cached("DELETE FROM name WHERE folded = ?1 RETURNING shown, key")?
         .query_row([folded], |row| {
             Ok(Person {
@@ -196,11 +197,7 @@ pub(super) fn release(
                 key: id(row, 1)?,
             })
         })
-        .optional()?;
-    if let Some(person) = &released {
-        key_packages::discard_all(transaction, &person.key)?;
-    }
-    Ok(released)
+        .optional()
 }
 
 fn insert_skeletons(transaction: &Transaction<'_>, keys: &NameKeys) -> rusqlite::Result<()> {

@@ -1,11 +1,10 @@
 //! Key packages, against the backend in memory; and a database of before there were any.
 
-use recado_hub::{BanTarget, KeyPackageAnswer, KeyPackageRequest, MemoryBackend, OperatorRequest};
+use recado_hub::{KeyPackageAnswer, KeyPackageRequest, MemoryBackend};
 use recado_proto::frame::{PutKeyPackages, StoredKeyPackage};
 use recado_proto::id::KeyPackageReference;
 
 use super::mail::{Random, path, without_sync};
-use super::operating::operator;
 use super::*;
 
 const AGE: Duration = Duration::from_secs(1_000);
@@ -139,30 +138,29 @@ fn what_was_handed_out_is_gone_also_after_reopening() {
 }
 
 #[test]
-fn those_of_whoever_is_gone_go_too() {
-    let gone = [
-        operator(OperatorRequest::Release("bob".to_owned())),
-        operator(OperatorRequest::Ban(BanTarget::Key(BOB))),
-        BackendRequest::FreeNames {
-            age: Duration::ZERO,
-            here: vec![ALICE],
-            max_names: 10,
-        },
-    ];
-    for gone in gone {
-        let (_home, mut database) = database();
-        let mut memory = MemoryBackend::default();
-        let named = |key, number| vec![put(key, vec![stored(number)], Some(number))];
-        let claims = vec![request("Alice", ALICE, true), request("Bob", BOB, true)];
-        let taking = vec![take(BOB, false), list(BOB), take(ALICE, false)];
-        let now = Duration::from_secs(1);
-        for requests in [claims, named(ALICE, 1), named(BOB, 2), vec![gone], taking] {
-            let answers = database.commit(now, &requests).unwrap();
-            let expected = requests.iter().map(|it| memory.answer(now, it.clone()));
-            assert_eq!(answers, expected.collect::<Vec<_>>());
-            if answers.len() == 3 {
-                assert_eq!([taken(&answers[0]), taken(&answers[2])], [None, Some(1)]);
-            }
+fn those_of_names_that_were_never_used_go_with_them() {
+    let (_home, mut database) = database();
+    let mut memory = MemoryBackend::default();
+    let named = |key, number| put(key, vec![stored(number)], Some(number));
+    let claims = vec![request("Alice", ALICE, true), request("Bob", BOB, true)];
+    let freeing = BackendRequest::FreeNames {
+        age: Duration::ZERO,
+        here: vec![ALICE],
+        max_names: 10,
+    };
+    let taking = vec![take(BOB, false), list(BOB), take(ALICE, false)];
+    let now = Duration::from_secs(1);
+    for requests in [
+        claims,
+        vec![named(ALICE, 1), named(BOB, 2)],
+        vec![freeing],
+        taking,
+    ] {
+        let answers = database.commit(now, &requests).unwrap();
+        let expected = requests.iter().map(|it| memory.answer(now, it.clone()));
+        assert_eq!(answers, expected.collect::<Vec<_>>());
+        if answers.len() == 3 {
+            assert_eq!([taken(&answers[0]), taken(&answers[2])], [None, Some(1)]);
         }
     }
 }
