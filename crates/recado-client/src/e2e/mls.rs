@@ -308,6 +308,7 @@ impl<'t> Mls<'t> {
             key: incoming.from,
             store: incoming.place.store,
         };
+        let own_commits = rules::commits(&self.vault.own, &peer.key);
         let Some(known) = self.find(peer.key, group)? else {
             return Ok(Err(Unreadable::UnknownGroup));
         };
@@ -315,9 +316,18 @@ impl<'t> Mls<'t> {
             return Ok(Err(Unreadable::Members));
         }
         let own_proposal = known.proposal.clone();
+        let has_commit = own_commits && known.handshake.is_some();
         let sender = self.credential_of(peer);
         let message_epoch = parts.epoch;
+        // Whoever seals in the epoch that one's own commit begins has it: that it is stored is told after, or was lost
+        // with the server.
+        let epoch = self.with(group, |keys, _, _| keys.epoch().as_u64())?;
+        let is_ahead = has_commit && epoch.and_then(|at| at.checked_add(1)) == Some(message_epoch);
         let opened = self.attempt(group, |keys, provider, vault| {
+            if is_ahead {
+                let merged = keys.merge_pending_commit(provider);
+                merged.map_err(|_| Unreadable::Sealed)?;
+            }
             let processed = process(keys, provider, parts, &sender)?;
             let ProcessedMessageContent::ApplicationMessage(message) = processed else {
                 return Err(Unreadable::Renewal);
@@ -325,7 +335,7 @@ impl<'t> Mls<'t> {
             match judge(&message.into_bytes()) {
                 Verdict::Take => Ok(Effect::Message),
                 Verdict::Refuse => Err(Unreadable::Binding),
-                Verdict::Renew(renewal) => match rules::commits(&vault.own, &peer.key) {
+                Verdict::Renew(renewal) => match own_commits {
                     true => take_proposal(keys, provider, &renewal, (&sender, &peer.key)),
                     false => {
                         let maker = (&sender, &peer.key);
@@ -339,8 +349,20 @@ impl<'t> Mls<'t> {
             Some(Err(fault)) => return Ok(Err(fault)),
             Some(Ok(effect)) => effect,
         };
+        if is_ahead {
+            self.committed(peer.key, group)?;
+        }
         self.take_effect(group, peer, effect, message_epoch)?;
         Ok(Ok(()))
+    }
+
+    /// One's own commit counts from now on.
+    fn committed(&mut self, peer: RemoteKey, name: GroupName) -> rusqlite::Result<()> {
+        self.state.forget_proposed(&name.owner())?;
+        if let Some(group) = self.find_mut(peer, name)? {
+            group.renewed(true);
+        }
+        Ok(())
     }
 
     fn take_effect(
@@ -553,12 +575,7 @@ impl Scheme for Mls<'_> {
                     .map_err(|error| error.to_string())
             })?;
             match merged {
-                Some(Ok(())) => {
-                    self.state.forget_proposed(&name.owner())?;
-                    if let Some(group) = self.find_mut(peer, name)? {
-                        group.renewed(true);
-                    }
-                }
+                Some(Ok(())) => self.committed(peer, name)?,
                 failed => {
                     let why = failed.and_then(Result::err).unwrap_or_default();
                     self.give_up(peer, name, &why)?;

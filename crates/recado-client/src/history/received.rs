@@ -227,6 +227,18 @@ fn close(
     Ok(())
 }
 
+/// Another copy of this database took everything up to this number. Whether it could read that is not known here, and what
+/// it could not comes again: nothing behind it may overtake that.
+pub(super) fn miss(
+    transaction: &Transaction<'_>,
+    from: &Person,
+    store: StoreId,
+    up_to: u64,
+) -> rusqlite::Result<()> {
+    advance(transaction, from, store, column(up_to))?;
+    close(transaction, from, store, up_to)
+}
+
 /// The lane has brought a group of this generation.
 fn reopen(
     transaction: &Transaction<'_>,
@@ -273,7 +285,7 @@ fn note_number(
 }
 
 /// The lane stands at this number, if it stood lower.
-pub(super) fn advance(
+fn advance(
     transaction: &Transaction<'_>,
     from: &Person,
     store: StoreId,

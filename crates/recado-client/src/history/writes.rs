@@ -7,7 +7,7 @@ use recado_proto::id::{LogId, MessageId, RemoteKey};
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::outbox::{Blob, FILE, TEXT, column};
-use super::received::{advance, receive};
+use super::received::{miss, receive};
 use super::{GlobalRecord, Record, fold};
 use crate::e2e::{Scheme as _, SealedEnvelope, Secrecy, draw_id, now_ms};
 
@@ -79,7 +79,7 @@ pub(super) fn commit(
                 answers.push(Answer::Received(Box::new(arrival)));
             }
             Write::Miss { from, store, up_to } => {
-                advance(transaction, from, *store, column(*up_to))?;
+                miss(transaction, from, *store, *up_to)?;
             }
             Write::Take(receipt) => take(transaction, receipt)?,
             Write::Stock(held) => answers.push(Answer::Stock(secrecy.scheme().stock(held)?)),

@@ -298,6 +298,39 @@ fn the_larger_key_proposes_and_goes_on_until_the_other_commits() {
 }
 
 #[test]
+fn an_answer_in_the_new_epoch_says_that_the_commit_has_arrived_before_the_server_says_that_it_is_stored()
+ {
+    let mut pair = Pair::begun();
+    pair.say(SMALL, "um");
+    pair.settle(SMALL);
+    pair.talk_until_due();
+    let commit = pair.renew(SMALL).unwrap();
+    assert_eq!(pair.take(SMALL, &commit).what, Arrived::Handshake);
+    let answers = ["dois", "três"].map(|text| pair.seal(LARGE, text));
+    assert_eq!(epoch(&answers[0]).1, 2);
+    // What does not open changes nothing.
+    let mut forged = answers[0].clone();
+    *forged.envelope.last_mut().unwrap() ^= 1;
+    let mut copy = pair.small.copy();
+    let (person, store) = (pair.large.person(), pair.large.store());
+    let Parcel { number, id, .. } = forged;
+    let arrival = copy.take(person, store, number, id, forged.envelope);
+    assert_eq!(arrival.what, Arrived::Unreadable);
+    assert_eq!(copy.dump_keys(), pair.small.dump_keys());
+
+    assert_eq!(pair.take(LARGE, &answers[0]).what, text("dois"));
+    let sealed = pair.seal(SMALL, "quatro");
+    assert_eq!(epoch(&sealed).1, 2);
+    // It says so late; and the commit comes again, as the server was restarted meanwhile.
+    pair.progress(SMALL, commit.number, commit.number);
+    assert_eq!(pair.take(SMALL, &commit).what, Arrived::Known);
+    assert_eq!(pair.take(SMALL, &sealed).what, text("quatro"));
+    assert_eq!(pair.take(LARGE, &answers[1]).what, text("três"));
+    pair.say(SMALL, "segue");
+    pair.say(LARGE, "segue");
+}
+
+#[test]
 fn a_proposal_that_crosses_a_commit_is_passed_over() {
     let mut pair = Pair::begun();
     pair.say(SMALL, "um");

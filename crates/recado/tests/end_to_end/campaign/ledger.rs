@@ -104,9 +104,6 @@ impl Ledger {
             |told: &Told| matches!(told, Told::Happened(what) if what.starts_with("BROKEN"));
         let until = self.story.iter().position(broken);
         let until = until.map_or(self.story.len(), |at| (at + 20).min(self.story.len()));
-        if let Ok(p) = std::env::var("STORY_FILE") {
-            let _ = std::fs::write(p, format!("{:#?}", self.story));
-        }
         let mut shown = String::new();
         for told in &self.story[until.saturating_sub(STORY)..until] {
             let line = match told {
@@ -225,17 +222,25 @@ impl Ledger {
         of.map(|(message, _)| message.clone()).collect()
     }
 
-    /// What is on its way to this person, or was taken by their program and not shown.
-    pub(super) fn unseen_by(&self, person: &str) -> BTreeSet<Message> {
+    /// A person goes on with an older copy of their database: what is on its way to them, or was taken by their program
+    /// and not shown, may be lost.
+    pub(super) fn is_copied(&mut self, person: &str) {
         let to = self.promises.keys().filter(|message| message.to == person);
-        to.filter(|message| !self.arrived.contains(message))
-            .cloned()
-            .collect()
+        let unseen = to.filter(|message| !self.arrived.contains(message));
+        self.excused.extend(unseen.cloned());
+        self.restored.insert(person.to_owned());
     }
 
     /// These may be lost.
     pub(super) fn excuse(&mut self, messages: impl IntoIterator<Item = Message>) {
         self.excused.extend(messages);
+    }
+
+    /// These may be lost where they are for someone who went on with an older copy.
+    pub(super) fn excuse_to_copies(&mut self, messages: impl IntoIterator<Item = Message>) {
+        let restored = &self.restored;
+        let orphaned = messages.into_iter().filter(|it| restored.contains(&it.to));
+        self.excused.extend(orphaned);
     }
 
     /// What a person was shown until now, to be taken up again with an older copy of their database.
@@ -245,7 +250,6 @@ impl Ledger {
 
     /// A person's database is the older copy: what it does not know may be shown again.
     pub(super) fn recall(&mut self, person: &str, memory: Memory) {
-        self.restored.insert(person.to_owned());
         self.shown.insert(person.to_owned(), memory.0);
     }
 }

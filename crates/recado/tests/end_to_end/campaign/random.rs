@@ -145,6 +145,9 @@ fn become_copy(campaign: &mut Campaign, who: usize, backup: &Backup) {
     campaign
         .ledger
         .note(format!("{} becomes the older copy", person.name));
+    // What it had taken and not shown is gone with it: the older one says how many it misses. So says the newer, if it is
+    // heard once more in between.
+    campaign.ledger.is_copied(&person.name);
     if person.is_running() {
         person.move_to(backup.copy.copy(), &address, &mut campaign.ledger);
     } else {
@@ -154,9 +157,10 @@ fn become_copy(campaign: &mut Campaign, who: usize, backup: &Backup) {
     let queued = campaign.ledger.of(&person.name, Promise::Queued);
     let lost: Vec<_> = queued.difference(&backup.promised).cloned().collect();
     campaign.ledger.excuse(lost);
-    // So is what it had taken and not shown: the older one says how many it misses.
-    let unseen = campaign.ledger.unseen_by(&person.name);
-    campaign.ledger.excuse(unseen);
+    // What the server has of it is nobody's to seal again, for those who lost the keys for it.
+    let stored = campaign.ledger.of(&person.name, Promise::Stored);
+    let unknown: Vec<_> = stored.difference(&backup.promised).cloned().collect();
+    campaign.ledger.excuse_to_copies(unknown);
     // And the keys for what waits from those who never come back.
     let orphaned = campaign
         .ledger
