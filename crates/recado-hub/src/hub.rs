@@ -24,7 +24,7 @@ use crate::backend::{BackendAnswer, BackendRequest, ClaimOutcome};
 use crate::bucket::{Bucket, BucketConfig, Buckets};
 use crate::event::{Event, Output, Outputs, append, encode};
 use crate::global_log::{GlobalLog, Known};
-use crate::key_packages::{KeyPackageAnswer, KeyPackages, Stock};
+use crate::key_packages::{self, KeyPackageAnswer, KeyPackages, Stock};
 use crate::lanes::{Lanes, Misuse, PrivateConfig};
 use crate::limit::{Limit, Limits};
 use crate::millis;
@@ -702,7 +702,11 @@ impl Hub {
             ClientFrame::TakeKeyPackage(handle) => {
                 let (requester, place) = (joined.person.key, joined.place);
                 match self.lanes.recipient(place, handle) {
-                    Ok(target) => {
+                    // No use in keys to seal what is not taken.
+                    Ok((_, Some(code))) => {
+                        key_packages::bar(session, handle, code, &mut self.outputs)
+                    }
+                    Ok((target, None)) => {
                         let (lane, out) = ((handle, target), &mut self.outputs);
                         self.key_packages
                             .handle_take(now, session, requester, lane, out);

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use recado_proto::frame::{
-    KeyPackage, KeyPackageRefusalCode, KeyPackageRefused, KeyPackagesHeld, PutKeyPackages,
-    ServerFrame,
+    KeyPackage, KeyPackageRefusalCode, KeyPackageRefused, KeyPackagesHeld, PrivateRefusalCode,
+    PutKeyPackages, ServerFrame,
 };
 use recado_proto::id::RemoteKey;
 use recado_proto::limits::MAX_KEY_PACKAGES;
@@ -352,6 +352,21 @@ impl KeyPackages {
             out.send(session, ServerFrame::KeyPackagesReady(lane));
         }
     }
+}
+
+/// None is handed out for a lane that brings nothing that is taken.
+pub(crate) fn bar(
+    session: SessionNumber,
+    handle: u32,
+    code: PrivateRefusalCode,
+    out: &mut Outputs,
+) {
+    let code = match code {
+        PrivateRefusalCode::Blocked => KeyPackageRefusalCode::Blocked,
+        PrivateRefusalCode::Muted => KeyPackageRefusalCode::Muted,
+        _ => KeyPackageRefusalCode::RecipientGone,
+    };
+    out.send(session, refused(handle, code, Duration::ZERO));
 }
 
 fn ask(out: &mut Outputs, request: KeyPackageRequest) {

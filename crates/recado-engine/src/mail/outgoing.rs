@@ -641,6 +641,24 @@ impl Outgoing {
     ) -> Result<(), Fault> {
         let now = self.now;
         let (_, lane) = self.of_handle(refused.lane)?;
+        let failure = match refused.code {
+            KeyPackageRefusalCode::Blocked => Some(Failure::Blocked),
+            KeyPackageRefusalCode::Muted => Some(Failure::Muted),
+            KeyPackageRefusalCode::RecipientGone => Some(Failure::RecipientGone),
+            _ => None,
+        };
+        if let Some(failure) = failure {
+            // What is entered after this is a new question.
+            lane.keys.disconnect();
+            let waiting = std::mem::take(&mut lane.waiting);
+            let count = waiting.len();
+            for entry in waiting {
+                lane.fail_entry(entry, failure, desk);
+            }
+            self.queued = self.queued.saturating_sub(count);
+            self.wake_all();
+            return Ok(());
+        }
         let is_newcomer = refused.code == KeyPackageRefusalCode::None && lane.keys.has_none();
         let until = match is_newcomer {
             true => wait(refused.retry_in_ms).min(NEWCOMER_TIME),

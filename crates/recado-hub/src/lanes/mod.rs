@@ -17,7 +17,7 @@ mod sending;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use recado_proto::frame::{Failure, LaneProgress, ServerFrame};
+use recado_proto::frame::{Failure, LaneProgress, PrivateRefusalCode, ServerFrame};
 use recado_proto::id::RemoteKey;
 use recado_proto::limits::MAX_FAILURES_PER_FRAME;
 use slab::Slab;
@@ -302,13 +302,19 @@ impl Lanes {
         })
     }
 
-    /// To whom a lane of this session leads.
-    pub(crate) fn recipient(&self, place: Place, handle: u32) -> Result<RemoteKey, Misuse> {
+    /// To whom a lane of this session leads; and why nothing that it brings is taken, if that is so.
+    pub(crate) fn recipient(
+        &self,
+        place: Place,
+        handle: u32,
+    ) -> Result<(RemoteKey, Option<PrivateRefusalCode>), Misuse> {
         let outgoing = place.outgoing.and_then(|at| self.outgoing.get(at));
-        let lane = outgoing.and_then(|outgoing| outgoing.lane(handle));
-        let lane = lane.and_then(|at| self.lanes.get(at));
+        let at = outgoing.and_then(|outgoing| outgoing.lane(handle));
+        let at = at.ok_or(sending::NOT_OPEN)?;
+        let lane = self.lanes.get(at);
         let mailbox = lane.and_then(|lane| self.mailboxes.get(lane.mailbox));
-        mailbox.map(|mailbox| mailbox.key).ok_or(sending::NOT_OPEN)
+        let mailbox = mailbox.ok_or(sending::NOT_OPEN)?;
+        Ok((mailbox.key, self.bar(at)))
     }
 
     fn share_of(&self, recipient: &RemoteKey, sender: &RemoteKey) -> Option<usize> {

@@ -255,6 +255,23 @@ impl Lanes {
         out.send(opened.session, ServerFrame::PrivateRefused(refused));
     }
 
+    /// Why nothing that says something is taken of a lane, for whatever time.
+    pub(super) fn bar(&self, at: usize) -> Option<PrivateRefusalCode> {
+        let lane = self.lanes.get(at)?;
+        let (mailbox, share) = (
+            self.mailboxes.get(lane.mailbox)?,
+            self.shares.get(lane.share)?,
+        );
+        if share.blocked {
+            return Some(PrivateRefusalCode::Blocked);
+        }
+        if self.muted.contains(&share.sender) {
+            return Some(PrivateRefusalCode::Muted);
+        }
+        let is_gone = lane.is_released || self.banned.contains(&mailbox.key);
+        is_gone.then_some(PrivateRefusalCode::RecipientGone)
+    }
+
     /// Whether there is room for a message, and its sender may send it.
     fn admit(
         &mut self,
@@ -263,6 +280,7 @@ impl Lanes {
         opened: OpenedBy,
         body: &Body,
     ) -> Result<(), Refusal> {
+        let barred = self.bar(at);
         let config = &self.config;
         let lane = self.lanes.get(at);
         let mailbox = lane.and_then(|lane| self.mailboxes.get(lane.mailbox));
@@ -291,15 +309,8 @@ impl Lanes {
                 return full();
             }
         } else {
-            if share.blocked {
-                return Err((PrivateRefusalCode::Blocked, Duration::ZERO));
-            }
-            if self.muted.contains(&share.sender) {
-                return Err((PrivateRefusalCode::Muted, Duration::ZERO));
-            }
-            let is_released = lane.is_some_and(|lane| lane.is_released);
-            if is_released || self.banned.contains(&mailbox.key) {
-                return Err((PrivateRefusalCode::RecipientGone, Duration::ZERO));
+            if let Some(code) = barred {
+                return Err((code, Duration::ZERO));
             }
             let stranger_fits = share.known || fits(state.strangers, one, config.strangers);
             if !(fits(state.all, one, config.mailbox)

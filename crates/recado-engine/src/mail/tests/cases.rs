@@ -150,6 +150,31 @@ fn whoever_has_no_keys_yet_is_asked_again_and_waited_for_aloud_after_a_while() {
 }
 
 #[test]
+fn whoever_takes_nothing_gives_no_keys_and_what_waited_has_failed() {
+    for (code, failure) in [
+        (KeyPackageRefusalCode::Blocked, Failure::Blocked),
+        (KeyPackageRefusalCode::Muted, Failure::Muted),
+        (KeyPackageRefusalCode::RecipientGone, Failure::RecipientGone),
+    ] {
+        let mut alice = alice(true);
+        alice.enter(0);
+        alice.enter(1);
+        alice.open_lane();
+        assert!(alice.asks_for_a_package());
+        alice.hear(Duration::ZERO, refused(code, 0));
+        let events = alice.take_events();
+        let failed = events.iter().filter(|event| {
+            matches!(event, Event::State { state: State::Failed(why), .. } if *why == failure)
+        });
+        assert_eq!(failed.count(), 2, "{events:?}");
+        assert!(!alice.asks_for_a_package());
+        // What comes after is a new question.
+        alice.enter(2);
+        assert!(alice.asks_for_a_package());
+    }
+}
+
+#[test]
 fn too_many_at_once_are_told_at_once_and_asked_for_when_said() {
     let mut alice = alice(true);
     alice.enter(0);
