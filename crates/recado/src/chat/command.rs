@@ -53,7 +53,7 @@ pub(crate) enum Typed {
 }
 
 /// The commands, and what each is called in Portuguese: what completion and help offer.
-pub(crate) const COMMANDS: [(&str, &str); 18] = [
+pub(crate) const COMMANDS: [(&str, &str); 19] = [
     ("udp", "udp"),
     ("all", "todos"),
     ("tcp", "tcp"),
@@ -68,6 +68,7 @@ pub(crate) const COMMANDS: [(&str, &str); 18] = [
     ("file", "arquivo"),
     ("accept", "aceitar"),
     ("decline", "recusar"),
+    ("cancel", "cancelar"),
     ("files", "arquivos"),
     ("link", "link"),
     ("help", "ajuda"),

@@ -433,8 +433,20 @@ tui-unseen =
 tui-hint-interrupt = O texto foi descartado; ↑ o traz de volta. Ctrl-C mais uma vez termina.
 tui-hint-history = PgUp volta no tempo, até onde houver mensagens.
 tui-not-written-down = não havia espaço para gravar
-tui-file-from = { $file } de { $name }
-tui-file-to = { $file } para { $name }
+tui-file-from = { $number }: { $file } de { $name }
+tui-file-to = { $number }: { $file } para { $name }
+tui-file-own = { $title }: oferta feita a { $peer }. /cancelar { $number } desiste.
+tui-file-folder =
+    { $count ->
+        [one] { $number } arquivo, { $size }
+       *[other] { $number } arquivos, { $size }
+    }
+tui-file-more =
+    { $count ->
+        [one] e mais { $number }: /arquivos
+       *[other] e mais { $number }: /arquivos
+    }
+tui-file-relayed = pelo servidor
 tui-file-offered = { $size } · /aceitar { $offer } ou /recusar { $offer }
 tui-file-waiting = esperando resposta
 tui-file-done = em { $path }
@@ -487,7 +499,7 @@ tui-help =
       recuperada         perdeu-se, foi pedida e veio por TCP
       ?                  não se sabe se é de quem diz ser
     Tela
-      Ctrl-L             desenha tudo de novo
+      Ctrl-L             desenha tudo de novo, sem os arquivos já terminados
       Ctrl-C             descarta o que você escreve; de novo: termina
 
 ### Arquivos
@@ -516,13 +528,13 @@ file-none = Não há ofertas.
 file-listed-own = { $number }: { $title } para { $peer }: { $state }
 file-listed-theirs = { $number }: { $title } de { $peer }: { $state }
 file-word-queued = a caminho
-file-word-offered = espera resposta
-file-word-accepted = aceita
+file-word-offered = esperando resposta
+file-word-accepted = aceito
 file-word-running = em andamento
-file-word-waiting = espera
-file-word-received = recebida
-file-word-declined = recusada
-file-word-cancelled = cancelada
+file-word-waiting = esperando
+file-word-received = recebido
+file-word-declined = recusado
+file-word-cancelled = cancelado
 file-word-failed = falhou
 file-state-own-offered = { $peer } recebeu a oferta de { $title }
 file-state-own-accepted = { $peer } aceitou { $title }
