@@ -120,6 +120,7 @@ fn number(start: usize, word: &str, numbers: &[u64], names: &[String]) -> Wanted
     let numbers = numbers.iter().map(u64::to_string);
     let fitting: Vec<_> = numbers.filter(|number| number.starts_with(word)).collect();
     match fitting.is_empty() {
+        true if word.is_empty() => Wanted::Nothing,
         true => name(start, word, names, ""),
         false => offer(start, fitting),
     }
