@@ -520,6 +520,7 @@ tui-help =
       … --all, --to NAME and tells the result to everyone, to one person
       /block NAME        refuses someone's messages, or takes them again
       /trust NAME        trusts someone's new key
+      /verify NAME       shows a code to compare by voice
       /who               who is here
       /link              how messages travel
       /quit              ends (also Ctrl-D)
@@ -530,6 +531,7 @@ tui-help =
       udp tcp            what carried it here; late: after a newer one
       repaired           it was lost, asked for, and came over TCP
       ?                  not known to be from whom it says
+      ✓                  beside a name: its key was compared by voice
     Screen
       Ctrl-L             draws all anew, without files that are over
       Ctrl-C             throws away what you write; again: ends

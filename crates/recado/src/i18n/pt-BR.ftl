@@ -355,7 +355,7 @@ chat-help =
     /historico [NOME]  as últimas mensagens, com uma pessoa, ou (todos) para todos
     /buscar PALAVRAS   mensagens que têm estas palavras
     /calc X OP Y       calcula: /calc 0,1 + 0,2; com --todos ou --para NOME conta o resultado
-    /bloquear NOME     recusa as mensagens de alguém, ou volta a aceitá-las
+    /bloquear NOME     recusa as mensagens de alguém, ou volta a aceitar
     /confiar NOME      confia na chave nova de alguém
     /verificar NOME    mostra um código para comparar por voz
     /quem              quem está presente
@@ -520,6 +520,7 @@ tui-help =
       … --todos, --para NOME e conta o resultado a todos, a uma pessoa
       /bloquear NOME     recusa as mensagens de alguém, ou volta a aceitá-las
       /confiar NOME      confia na chave nova de alguém
+      /verificar NOME    mostra um código para comparar por voz
       /quem              quem está presente
       /link              por onde as mensagens vão
       /sair              termina (também Ctrl-D)
@@ -530,6 +531,7 @@ tui-help =
       udp tcp            o que a trouxe; atrasada: depois de uma mais nova
       recuperada         perdeu-se, foi pedida e veio por TCP
       ?                  não se sabe se é de quem diz ser
+      ✓                  ao lado de um nome: a chave foi comparada por voz
     Tela
       Ctrl-L             desenha tudo de novo, sem os arquivos já terminados
       Ctrl-C             descarta o que você escreve; de novo: termina

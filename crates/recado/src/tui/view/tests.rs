@@ -598,6 +598,29 @@ fn questions_look_as_they_should() {
     }
 }
 
+#[test]
+fn help_is_whole_on_a_small_screen() {
+    for language in Language::ALL {
+        let text = language.text("tui-help", &[]);
+        for line in text.lines() {
+            // The box has a frame and a space on each side.
+            assert!(wrap::width(line) <= 72, "{line}");
+        }
+        // Every command is in it.
+        for (english, portuguese) in crate::chat::COMMANDS {
+            let command = match language {
+                Language::English => english,
+                Language::Portuguese => portuguese,
+            };
+            let is_told = text.contains(&format!("/{command}"));
+            assert!(
+                is_told || ["history", "historico", "help", "ajuda"].contains(&command),
+                "{command}"
+            );
+        }
+    }
+}
+
 /// The rows of a screen, without colours.
 fn rows(drawn: &Drawn) -> Vec<String> {
     let text = ansi(drawn);
