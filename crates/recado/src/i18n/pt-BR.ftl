@@ -518,7 +518,7 @@ tui-help =
       /buscar PALAVRAS   mensagens que têm estas palavras
       /calc X OP Y       calcula: /calc 0,1 + 0,2
       … --todos, --para NOME e conta o resultado a todos, a uma pessoa
-      /bloquear NOME     recusa as mensagens de alguém, ou volta a aceitá-las
+      /bloquear NOME     recusa as mensagens de alguém, ou volta a aceitar
       /confiar NOME      confia na chave nova de alguém
       /verificar NOME    mostra um código para comparar por voz
       /quem              quem está presente
