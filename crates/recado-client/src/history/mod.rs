@@ -113,7 +113,7 @@ pub(crate) struct OutgoingNote {
     pub to: String,
     /// By this machine's clock, in milliseconds since 1970.
     pub sent_at_ms: i64,
-    /// What it says: at most [`MAX_FILE_NOTE`] bytes.
+    /// What it says: at most [`MAX_FILE_NOTE`](recado_proto::limits::MAX_FILE_NOTE) bytes.
     pub note: Vec<u8>,
     /// Comes back in what is told of it.
     pub reference: Option<String>,
