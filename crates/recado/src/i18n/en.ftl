@@ -478,6 +478,11 @@ tui-file-more =
         [one] and { $number } more: /files
        *[other] and { $number } more: /files
     }
+tui-files-left =
+    { $count ->
+        [one] { $number } file is on offer or under way still; it goes on when you are here again.
+       *[other] { $number } files are on offer or under way still; they go on when you are here again.
+    }
 tui-file-relayed = by way of the server
 tui-file-offered = { $size } · /accept { $offer } or /decline { $offer }
 tui-file-waiting = waiting for an answer

@@ -478,6 +478,11 @@ tui-file-more =
         [one] e mais { $number }: /arquivos
        *[other] e mais { $number }: /arquivos
     }
+tui-files-left =
+    { $count ->
+        [one] Ainda há { $number } arquivo em oferta ou a caminho; continua quando você voltar.
+       *[other] Ainda há { $number } arquivos em oferta ou a caminho; continuam quando você voltar.
+    }
 tui-file-relayed = pelo servidor
 tui-file-offered = { $size } · /aceitar { $offer } ou /recusar { $offer }
 tui-file-waiting = esperando resposta

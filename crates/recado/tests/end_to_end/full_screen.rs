@@ -347,7 +347,10 @@ fn two_people_exchange_files_on_their_screens() {
     alice.press("/arquivo Bob enviar/pasta\r");
     bob.shows("/aceitar 4");
     assert_eq!(bob.end_by("\u{4}").0, Some(0));
-    assert_eq!(alice.end_by("\u{4}").0, Some(0));
+    let (code, written) = alice.end_by("\u{4}");
+    let (_, after) = written.rsplit_once(LEAVES).unwrap();
+    assert!(after.contains("Ainda há 1 arquivo em oferta"), "{after}");
+    assert_eq!(code, Some(0));
     let alice = chat(&alice_home, &address, &["--name", "Alice"]);
     alice.shows("↑ 4: pasta/ para Bob");
     // What comes from her is wanted now, unseen.

@@ -572,6 +572,14 @@ impl State {
         self.link_asked.push_back(false);
     }
 
+    /// What is to be said of files that are not over, when the chat ends.
+    pub(super) fn files_left(&self) -> Option<String> {
+        match self.transfers.numbers(false).len() {
+            0 => None,
+            count => Some(self.words.counted("tui-files-left", count as u64, &[])),
+        }
+    }
+
     pub(super) fn own_name(&self) -> &str {
         &self.own_name
     }

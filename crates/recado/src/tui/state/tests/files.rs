@@ -199,6 +199,11 @@ fn offers_that_still_wait_are_there_after_a_start_and_listed_when_asked_for() {
     );
     assert_eq!(alice.sees(), [format!("({own}/{theirs})")]);
     assert_eq!(alice.files(), rows);
+    let left = alice.state.files_left().unwrap();
+    assert!(
+        left.starts_with("2 files are on offer or under way"),
+        "{left}"
+    );
     // What cannot be done is said, all of it, until the next key.
     for detail in ["a", "b"] {
         alice.file(OfferEvent::Refused {
