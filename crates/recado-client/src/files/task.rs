@@ -173,6 +173,9 @@ pub(crate) async fn run(setup: Setup) {
     let mut look = interval(LOOK_TIME);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut outcome = task.take_entered(entered).await;
+    if outcome.is_ok() {
+        outcome = task.accept_welcome().await;
+    }
     while outcome.is_ok() {
         tokio::select! {
             input = inputs.recv() => match input {
@@ -316,6 +319,22 @@ impl Task {
         for record in entered {
             self.write(vec![OfferWrite::Save(record.clone())]).await?;
             self.offers.offer(record);
+        }
+        self.flush().await
+    }
+
+    /// Accepts what waits from people whose offers are accepted unseen.
+    async fn accept_welcome(&mut self) -> Outcome {
+        let all = self.offers.all();
+        let waiting = all.iter().filter(|(about, _)| !about.is_own);
+        let keys = waiting.map(|(about, _)| OfferKey {
+            offer: about.offer,
+            came: true,
+        });
+        for key in keys.collect::<Vec<_>>() {
+            if self.offers.is_welcome(key) {
+                self.accept(key, None).await?;
+            }
         }
         self.flush().await
     }

@@ -49,8 +49,10 @@ fn insert(
     };
     let inserted = transaction
         .prepare_cached(
-            "INSERT OR IGNORE INTO offer (id, came, peer, name, remote, offered, path, snapshot, state, reference)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            // The number that it was told under, unless another process has taken that one meanwhile.
+            "INSERT OR IGNORE INTO offer (id, came, peer, name, remote, offered, path, snapshot, state, reference, number)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
+                     iif(?11 = 0 OR EXISTS (SELECT 1 FROM offer WHERE number = ?11), NULL, ?11))",
         )?
         .execute(params![
             record.key.offer.as_bytes(),
@@ -63,6 +65,7 @@ fn insert(
             record.snapshot,
             state,
             record.reference,
+            column(record.number),
         ])?;
     Ok(inserted > 0)
 }
@@ -456,6 +459,31 @@ mod tests {
             assert_eq!(entered, []);
         }
         assert_eq!(database.next_offer_number().unwrap(), 2);
+    }
+
+    #[test]
+    fn an_offer_keeps_the_number_that_it_was_told_under() {
+        let (_folder, mut database) = database();
+        for byte in 1..=3 {
+            let mut written = record(byte, false);
+            written.number = database.next_offer_number().unwrap();
+            assert_eq!(written.number, u64::from(byte));
+            for standing in [Standing::Offered, Standing::Accepted, Standing::Accepted] {
+                written.standing = standing;
+                let save = OfferWrite::Save(written.clone());
+                database.write_offers(0, &[save]).unwrap();
+            }
+            let found = database.find_offer(written.key).unwrap().unwrap();
+            assert_eq!(found.number, written.number);
+        }
+        // Another process was faster: nothing is lost, and both can be told apart.
+        let mut late = record(4, true);
+        late.number = 3;
+        database
+            .write_offers(0, &[OfferWrite::Save(late.clone())])
+            .unwrap();
+        let found = database.find_offer(late.key).unwrap().unwrap();
+        assert!(found.number > 3);
     }
 
     #[test]
