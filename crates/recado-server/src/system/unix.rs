@@ -4,6 +4,8 @@ use std::io;
 use std::net::IpAddr;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::socket::{setsockopt, sockopt};
+use tokio::net::TcpStream;
 
 /// The machine's name, whatever stands in it.
 pub(crate) fn host_name() -> Option<String> {
@@ -37,4 +39,15 @@ pub(crate) fn max_files(wanted: u64) -> Option<u64> {
 /// Whether an error says that the machine has no such family of addresses.
 pub(crate) fn is_missing_family(error: &io::Error) -> bool {
     error.raw_os_error() == Some(nix::libc::EAFNOSUPPORT)
+}
+
+/// Lets whoever has packets to order put others before a relayed connection. It only makes things better.
+pub(crate) fn be_bulk(stream: &TcpStream) {
+    /// RFC 1349 §4, maximise throughput: what Linux sends after all else.
+    const BULK: i32 = 0x08;
+
+    let _ = match stream.local_addr() {
+        Ok(address) if address.is_ipv6() => setsockopt(stream, sockopt::Ipv6TClass, &BULK),
+        _ => setsockopt(stream, sockopt::Ipv4Tos, &BULK),
+    };
 }
