@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
-use nix::sys::socket::{SockaddrStorage, setsockopt, sockopt};
+use nix::sys::socket::SockaddrStorage;
 use recado_engine::files::Own;
 use tokio::net::TcpStream;
 
@@ -98,7 +98,10 @@ fn ip_of(address: &SockaddrStorage) -> Option<IpAddr> {
 }
 
 /// Lets whoever has packets to order put others first, this machine too. It only makes things better.
+#[cfg(target_os = "linux")]
 pub(crate) fn be_bulk(tcp: &TcpStream) {
+    use nix::sys::socket::{setsockopt, sockopt};
+
     /// RFC 1349 §4, maximise throughput: what Linux sends after all else.
     const BULK: i32 = 0x08;
 
@@ -108,3 +111,7 @@ pub(crate) fn be_bulk(tcp: &TcpStream) {
         false => setsockopt(tcp, sockopt::Ipv4Tos, &BULK),
     };
 }
+
+/// Elsewhere the system sends packets in the order in which they come.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn be_bulk(_tcp: &TcpStream) {}

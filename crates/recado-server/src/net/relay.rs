@@ -55,6 +55,7 @@ impl Default for RelayLimits {
 const LOOK_TIME: Duration = Duration::from_secs(1);
 
 /// How far the thread steps back behind those that carry chats (nice(2)).
+#[cfg(target_os = "linux")]
 const STEP_BACK: i32 = 5;
 
 /// Bytes between two looks at the rate.

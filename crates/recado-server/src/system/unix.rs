@@ -4,7 +4,6 @@ use std::io;
 use std::net::IpAddr;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::socket::{setsockopt, sockopt};
 use tokio::net::TcpStream;
 
 /// The machine's name, whatever stands in it.
@@ -42,7 +41,10 @@ pub(crate) fn is_missing_family(error: &io::Error) -> bool {
 }
 
 /// Lets whoever has packets to order put others before a relayed connection. It only makes things better.
+#[cfg(target_os = "linux")]
 pub(crate) fn be_bulk(stream: &TcpStream) {
+    use nix::sys::socket::{setsockopt, sockopt};
+
     /// RFC 1349 §4, maximise throughput: what Linux sends after all else.
     const BULK: i32 = 0x08;
 
@@ -51,3 +53,7 @@ pub(crate) fn be_bulk(stream: &TcpStream) {
         _ => setsockopt(stream, sockopt::Ipv4Tos, &BULK),
     };
 }
+
+/// Elsewhere the system sends packets in the order in which they come.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn be_bulk(_stream: &TcpStream) {}

@@ -8,11 +8,9 @@ pub(crate) type Stream = tokio::net::TcpStream;
 
 /// In the place of a socket; there never is one.
 #[derive(Debug)]
-#[cfg_attr(not(unix), expect(dead_code, reason = "nothing makes one"))]
 pub(crate) struct Socket;
 
 /// Someone who connected; nobody does.
-#[cfg_attr(not(unix), expect(dead_code, reason = "nothing makes one"))]
 pub(crate) struct Caller {
     pub(crate) stream: Stream,
     pub(crate) user: Option<u32>,

@@ -1,8 +1,7 @@
 //! A Unix socket, of which the system tells who connects.
 
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs::{self, DirBuilder, Permissions};
 use std::io;
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -95,7 +94,7 @@ enum ShortPath {
     /// Through the folder, which is open: however long its own path.
     #[cfg(target_os = "linux")]
     Descriptor {
-        _open: File,
+        _open: fs::File,
         path: PathBuf,
     },
 }
@@ -111,7 +110,9 @@ impl ShortPath {
 
     #[cfg(target_os = "linux")]
     fn through(folder: &Path) -> io::Result<Self> {
-        let open = File::open(folder)?;
+        use std::os::fd::AsRawFd as _;
+
+        let open = fs::File::open(folder)?;
         let path = format!("/proc/self/fd/{}/{SOCKET}", open.as_raw_fd());
         let path = path.into();
         Ok(Self::Descriptor { _open: open, path })
