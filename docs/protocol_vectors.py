@@ -105,6 +105,24 @@ def signed_content(root, sender, message_id, sent_at_ms, text):
     )
 
 
+# End to end
+
+
+def padded(content):
+    lengths = (256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 49152, 66560)
+    length = next(length for length in lengths if length > len(content))
+    return (content + b"\x80").ljust(length, b"\0")
+
+
+def code(root, *keys):
+    salt = b"recado verification v1\0" + root
+    digits = ""
+    for key in sorted(keys):
+        stretched = hashlib.pbkdf2_hmac("sha256", key, salt, 65536, 32)
+        digits += f"{int.from_bytes(stretched[:16], 'big') % 10**20:020}"
+    return " ".join(digits[at : at + 5] for at in range(0, 40, 5))
+
+
 def fingerprint(spki):
     digest = hashlib.sha256(spki).digest()
     return "SHA256:" + base64.urlsafe_b64encode(digest).decode().rstrip("=")
@@ -141,13 +159,25 @@ def vectors():
     hello = number_field(1, 1) + number_field(2, 1)
     hello += bytes_field(3, "Conceição".encode()) + bytes_field(4, b"example 1.0")
     yield "Hello", frame(1, hello)
-    envelope = bytes_field(1, "Olá, B!".encode())
-    private = bytes_field(1, b"\3" * 16) + bytes_field(2, b"B") + number_field(3, 5)
-    yield "PrivateMessage", frame(3, private + bytes_field(4, envelope))
-    yield "Acknowledge", frame(4, number_field(1, 300))
+    envelope = bytes_field(2, bytes_field(1, b"\4\4") + bytes_field(2, b"\5\5\5"))
+    private = number_field(1, 7) + number_field(2, 300) + bytes_field(3, b"\3" * 16)
+    private += number_field(4, 5) + bytes_field(5, envelope)
+    yield "PrivateMessage", frame(3, private)
+    acknowledge = number_field(1, 7) + number_field(2, 300)
+    yield "Acknowledge", frame(4, acknowledge + bytes_field(3, varint(298) + varint(300)))
     message = bytes_field(1, b"\3" * 16) + number_field(2, 5)
     message += bytes_field(3, text) + bytes_field(4, signature)
     yield "GlobalMessage", frame(5, message)
+
+    yield "End to end"
+    content = bytes_field(1, b"\3" * 16) + number_field(2, 300) + bytes_field(3, b"\2" * 16)
+    content += bytes_field(4, b"\5" * 32) + bytes_field(5, b"\6" * 32)
+    content += bytes_field(6, "conceição".encode()) + number_field(7, 5)
+    yield "content", padded(content + bytes_field(8, "Olá, B!".encode()))
+    own = AESGCM(b"\10" * 32)
+    binding = b"recado own message v1\0" + b"\1" * 32 + b"\5" * 32
+    yield "own ciphertext", own.encrypt(b"\6" * 12, "Olá".encode(), binding)
+    yield "code", code(b"\1" * 32, b"\5" * 32, b"\11" * 32)
 
     yield "Contents of datagrams"
     probe = fixed64_field(1, 1) + fixed64_field(2, 0x1122334455667788)

@@ -13,6 +13,7 @@
 
 mod certificate;
 mod client;
+mod e2e;
 mod echo_server;
 mod fanout;
 mod files;
@@ -50,6 +51,8 @@ enum Benchmark {
     Fanout(fanout::Options),
     /// Private messages of 100 pairs, beside a bare rustls relay, mosquitto, NATS JetStream and inspircd
     Mail(mail::Options),
+    /// Processor time of a message that is sealed and opened, and messages per second of a pair
+    E2e(e2e::Options),
     /// The bare relay that others are compared with
     #[command(hide = true)]
     MailReference(mail::reference::Options),
@@ -96,6 +99,7 @@ fn run(benchmark: Benchmark) -> Result<()> {
             Benchmark::Memory(options) => memory::run(options).await,
             Benchmark::Fanout(options) => fanout::run(options).await,
             Benchmark::Mail(options) => mail::run(options).await,
+            Benchmark::E2e(options) => e2e::run(options),
             Benchmark::MailReference(options) => mail::reference::run(options).await,
             Benchmark::Https(options) => https::run(options).await,
             Benchmark::Client(options) => client::run(options).await,
@@ -137,6 +141,7 @@ mod tests {
                 Benchmark::Memory(_),
                 Benchmark::Fanout(_),
                 Benchmark::Mail(_),
+                Benchmark::E2e(_),
                 Benchmark::Https(_),
                 Benchmark::Client(_),
                 Benchmark::Start(_),

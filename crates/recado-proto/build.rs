@@ -5,6 +5,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = "proto";
     let files = [
         "proto/recado/v1/chat.proto",
+        "proto/recado/v1/content.proto",
         "proto/recado/v1/datagram.proto",
         "proto/recado/v1/file.proto",
     ];

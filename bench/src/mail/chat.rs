@@ -3,11 +3,9 @@
 use std::io::{Read, Write};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use rcgen::{CertificateParams, KeyPair, PKCS_ED25519};
-use recado_proto::frame::{
-    Acknowledge, ClientFrame, Envelope, Hello, OpenLane, PrivateMessage, ServerFrame,
-};
+use recado_proto::frame::{Acknowledge, ClientFrame, Hello, OpenLane, PrivateMessage, ServerFrame};
 use recado_proto::framing::FrameSplitter;
 use recado_proto::id::{MessageId, StoreId};
 use recado_proto::{PROTOCOL_VERSION, alpn};
@@ -125,7 +123,7 @@ impl Dialect for Chat {
             number: self.number,
             id: MessageId::from_bytes(id),
             sent_at_ms: self.sent_at_ms,
-            envelope: Envelope::Text(str::from_utf8(text)?.to_owned()).encode(),
+            envelope: text.to_vec(),
         });
         Ok(message.encode(out)?)
     }
@@ -135,9 +133,7 @@ impl Dialect for Chat {
         self.splitter.push(bytes, |frame| {
             match ServerFrame::decode(frame)? {
                 Some(ServerFrame::Private(message)) => {
-                    let envelope = Envelope::decode(&message.envelope)?;
-                    let Envelope::Text(text) = envelope.context("an unknown envelope")?;
-                    tally.arrive(text.as_bytes())?;
+                    tally.arrive(&message.envelope)?;
                     taken = Some((message.lane, message.number));
                 }
                 Some(ServerFrame::LaneProgress(progress)) => {

@@ -8,7 +8,7 @@ use nix::time::clock_getcpuclockid;
 use nix::unistd::Pid;
 
 /// User and system time of a process so far, with that of threads that have ended (clock_getcpuclockid(3)).
-pub(super) fn used(process: u32) -> Result<Duration> {
+pub(crate) fn used(process: u32) -> Result<Duration> {
     let clock = clock_getcpuclockid(Pid::from_raw(process.try_into()?))?;
     Ok(clock.now()?.into())
 }

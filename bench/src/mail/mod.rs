@@ -3,7 +3,7 @@
 
 mod chat;
 mod commit;
-mod cpu;
+pub(crate) mod cpu;
 mod dialect;
 mod irc;
 mod load;

@@ -3,6 +3,7 @@
 pub mod address;
 pub mod connect;
 pub mod discovery;
+pub mod e2e;
 pub mod files;
 pub mod history;
 pub mod home;
@@ -21,6 +22,6 @@ pub use recado_engine::files::{
     Standing as OfferStanding, Which,
 };
 pub use recado_engine::{
-    Command, CommandError, Event, Failure, LinkMeasurement, LinkReport, LinkState, Receipt, State,
-    Via, WaitReason, check_name, check_text,
+    Command, CommandError, Event, Failure, LinkMeasurement, LinkReport, LinkState, PackageFault,
+    Receipt, State, Via, WaitReason, check_name, check_text,
 };

@@ -12,7 +12,7 @@ use crate::engine::{self, Engine, WelcomeError};
 use crate::event::{Command, CommandError, Event};
 use crate::lasting::{ClientConfig, Lasting};
 use crate::liveness::{Due, Liveness};
-use crate::mail::{self, Entry, Mail, MailState, Write};
+use crate::mail::{self, Answer, Entry, Mail, MailState, Write};
 
 /// Entries without a number that a client is to be given at most: what it numbers in a moment, and little enough to hold.
 pub const ENTRIES_AHEAD: usize = 1024;
@@ -56,11 +56,11 @@ impl Client {
             let name = lane.name.clone();
             lane.key.map(|key| Person { name, key })
         });
-        let manual = config.manual;
+        let (own, manual) = (config.key, config.manual);
         let lasting = Lasting::new(config, remembered);
         Self {
             session: Session::Away(Box::new(lasting)),
-            mail: Mail::new(state, manual),
+            mail: Mail::new(state, own, manual),
             outputs: VecDeque::new(),
         }
     }
@@ -82,7 +82,7 @@ impl Client {
         match Engine::new(now, lasting, welcome, secret) {
             Ok(engine) => {
                 self.session = Session::Open(Box::new(engine), Liveness::new(now));
-                self.mail.handle_connected();
+                self.mail.handle_connected(now);
                 Ok(())
             }
             Err((error, lasting)) => {
@@ -146,13 +146,21 @@ impl Client {
                 }
                 Session::Changing => {}
             },
+            (Command::Meet { name }, Session::Open(..)) => self.mail.meet(&name),
             (Command::Who, Session::Open(engine, _)) => engine.report_people(),
             (Command::Link, Session::Open(engine, _)) => engine.report_link(),
             (Command::Measure, Session::Open(engine, _)) => engine.measure(now),
             (Command::Block { name, blocked }, Session::Open(engine, _)) => {
                 engine.block(name, blocked);
             }
-            (Command::Who | Command::Link | Command::Measure | Command::Block { .. }, _) => {
+            (
+                Command::Who
+                | Command::Link
+                | Command::Measure
+                | Command::Meet { .. }
+                | Command::Block { .. },
+                _,
+            ) => {
                 return Err(CommandError::Away);
             }
         }
@@ -178,8 +186,8 @@ impl Client {
         }
     }
 
-    /// The commit under way has returned. `answers` are those of its [`Write::Receive`] and [`Write::Number`], in order.
-    pub fn handle_committed(&mut self, answers: &[bool]) {
+    /// The commit under way has returned. `answers` are those of its writes that have one, in order.
+    pub fn handle_committed(&mut self, answers: Vec<Answer>) {
         self.mail.handle_committed(answers);
     }
 
@@ -285,10 +293,11 @@ mod tests {
     use recado_proto::PROTOCOL_VERSION;
     use recado_proto::datagram::{EXPORTER_LENGTH, Side};
     use recado_proto::fingerprint::Fingerprint;
-    use recado_proto::frame::{Envelope, IncomingLane, IncomingPrivate, Presence, Roster};
+    use recado_proto::frame::{IncomingLane, IncomingPrivate, Presence, Roster};
     use recado_proto::id::{ConnectionId, LogId, MessageId, RemoteKey, SessionId, Signature};
 
     use super::*;
+    use crate::mail::{Arrival, Arrived};
 
     fn client() -> Client {
         let config = ClientConfig {
@@ -332,7 +341,18 @@ mod tests {
         let mut told = Vec::new();
         while let Some(output) = client.poll_output() {
             match output {
-                Output::Commit(_) => client.handle_committed(&[true]),
+                Output::Commit(_) => {
+                    let text = "Olá".to_owned();
+                    let arrival = Arrival {
+                        what: Arrived::Text {
+                            text,
+                            sent_at_ms: 0,
+                        },
+                        has_group: true,
+                        handshake_due: false,
+                    };
+                    client.handle_committed(vec![Answer::Received(Box::new(arrival))]);
+                }
                 Output::Event(Event::Ready { .. }) => told.push("ready"),
                 Output::Event(Event::Private { .. }) => told.push("private"),
                 Output::Event(Event::Presence { .. }) => told.push("presence"),
@@ -366,7 +386,7 @@ mod tests {
                 number: 1,
                 id: MessageId::from_bytes([11; 16]),
                 sent_at_ms: 0,
-                envelope: Envelope::Text("Olá".to_owned()).encode(),
+                envelope: vec![1],
                 dropped: None,
             }),
         );

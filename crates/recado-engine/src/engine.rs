@@ -214,6 +214,11 @@ impl Engine {
             | ServerFrame::Private(_)
             | ServerFrame::RelayGranted(_)
             | ServerFrame::RelayRefused(_)
+            | ServerFrame::KeyPackagesHeld(_)
+            | ServerFrame::KeyPackagesLow(_)
+            | ServerFrame::KeyPackage(_)
+            | ServerFrame::KeyPackageRefused(_)
+            | ServerFrame::KeyPackagesReady(_)
             | ServerFrame::Ping
             | ServerFrame::Pong => {}
         }

@@ -8,7 +8,7 @@ use recado_proto::limits::MAX_TEXT;
 use recado_proto::name::MAX_NAME_BYTES;
 
 use crate::files::{FileCommand, OfferEvent};
-use crate::mail::Receipt;
+use crate::mail::{PackageFault, Receipt};
 
 /// What a person or a program asks for. Ids are drawn at random by the caller, and time is the wall clock's.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -39,13 +39,18 @@ pub enum Command {
         /// Whether they are refused.
         blocked: bool,
     },
-    /// Trust the key under which the server knows this name now.
+    /// Trust the key under which the server knows this name now: answered by [`Event::Trusted`].
     Trust {
         /// Whose.
         name: String,
     },
     /// Something with files: answered by [`Event::File`]. Whoever keeps offers does it, and not the client.
     File(FileCommand),
+    /// Learn whose a name is: answered by [`Event::Met`].
+    Meet {
+        /// The name.
+        name: String,
+    },
 }
 
 impl Command {
@@ -56,7 +61,9 @@ impl Command {
     pub fn check(&self) -> Result<(), CommandError> {
         match self {
             Self::Global { text, .. } => check_text(text),
-            Self::Block { name, .. } | Self::Trust { name } => check_name(name),
+            Self::Block { name, .. } | Self::Trust { name } | Self::Meet { name } => {
+                check_name(name)
+            }
             Self::File(FileCommand::Offer { to, .. }) => check_name(to),
             Self::Who | Self::Link | Self::Measure | Self::Take(_) | Self::File(_) => Ok(()),
         }
@@ -141,6 +148,26 @@ pub enum Event {
         /// Whether an earlier process may have shown it.
         replayed: bool,
     },
+    /// A note of another's program to this one.
+    Note {
+        /// To be given back by [`Command::Take`] once the note has been acted upon.
+        receipt: Receipt,
+        /// The sender.
+        from: Person,
+        /// Its id.
+        id: MessageId,
+        /// By the sender's clock, in milliseconds since 1970.
+        sent_at_ms: i64,
+        /// What it says.
+        note: Vec<u8>,
+        /// Whether an earlier process may have acted upon it.
+        replayed: bool,
+    },
+    /// Someone has compared the code of the two keys, and says that it is right.
+    Confirmed {
+        /// Who.
+        from: Person,
+    },
     /// Private messages that another copy of this database took.
     Missing {
         /// Their sender.
@@ -163,6 +190,32 @@ pub enum Event {
         old: RemoteKey,
         /// The one it has now.
         new: RemoteKey,
+    },
+    /// A name's new key is trusted: what came under it meanwhile, and was not shown, is to be.
+    Trusted {
+        /// The key.
+        key: RemoteKey,
+    },
+    /// The answer to [`Command::Meet`].
+    Met {
+        /// The name, as registered if it is.
+        name: String,
+        /// Whether it is somebody's.
+        found: bool,
+    },
+    /// Messages that their recipient could not read are sealed again, with new keys, and sent again.
+    Resealed {
+        /// The recipient's name.
+        name: String,
+        /// How many.
+        count: usize,
+    },
+    /// What the server handed out to begin with someone is of no use; it is tried again. Told once.
+    PackageRefused {
+        /// Whose it was to be.
+        name: String,
+        /// Why.
+        fault: PackageFault,
     },
     /// The answer to [`Command::Block`].
     Blocked(Blocked),
@@ -213,7 +266,16 @@ pub enum Event {
         /// What became of it.
         state: State,
     },
-    /// A private message of a later version came, which this client cannot read. Its sender is told so.
+    /// What became of a note of one's own.
+    NoteState {
+        /// The note.
+        id: MessageId,
+        /// As it was given.
+        reference: Option<String>,
+        /// What became of it.
+        state: State,
+    },
+    /// A private message came that cannot be opened. Its sender is told so, and sends it again with new keys.
     Unreadable {
         /// The sender.
         from: Person,
@@ -307,6 +369,9 @@ pub enum WaitReason {
     Rate,
     /// The server cannot write anything down.
     Storage,
+    /// The recipient has left no key package at the server: they have not been there with a program that encrypts, or
+    /// not for long.
+    NoKeys,
 }
 
 impl WaitReason {
@@ -316,6 +381,7 @@ impl WaitReason {
             Self::MailboxFull => "mailbox_full",
             Self::Rate => "rate",
             Self::Storage => "storage",
+            Self::NoKeys => "no_keys",
         }
     }
 }
@@ -335,7 +401,7 @@ pub enum Failure {
     Blocked,
     /// The operator has muted this person.
     Muted,
-    /// The recipient's program cannot read it: it is of an earlier version.
+    /// The recipient's program could not read it, however often it was sealed.
     Unreadable,
     /// It was taken back before it was sent.
     Withdrawn,

@@ -21,6 +21,7 @@ mod engine;
 mod event;
 pub mod files;
 mod global_log;
+pub mod groups;
 mod lasting;
 mod link;
 mod liveness;
@@ -35,5 +36,6 @@ pub use event::{
 };
 pub use lasting::{ClientConfig, Sign};
 pub use mail::{
-    Content, Entry, IncomingState, MailState, Numbered, OutgoingLane, Receipt, Received, Write,
+    Answer, Arrival, Arrived, Entry, IncomingState, Kind, MailState, Numbered, OutgoingLane,
+    PackageFault, Receipt, Received, Sealed, Write,
 };

@@ -5,22 +5,26 @@
 //! under way; what comes meanwhile gathers for the next.
 
 mod incoming;
+mod keys;
 mod outgoing;
+mod stock;
 mod store;
 
 use std::collections::VecDeque;
 use std::mem;
 use std::time::Duration;
 
-use recado_proto::frame::{ClientFrame, ServerFrame};
-use recado_proto::id::StoreId;
+use recado_proto::frame::{ClientFrame, Person, ServerFrame};
+use recado_proto::id::{MessageId, RemoteKey, StoreId};
 
 use crate::event::{Event, State};
 use incoming::Incoming;
-use outgoing::Outgoing;
+use outgoing::{Acquaintance, Outgoing};
+use stock::Stock;
 
 pub use store::{
-    Content, Entry, IncomingState, MailState, Numbered, OutgoingLane, Receipt, Received, Write,
+    Answer, Arrival, Arrived, Entry, IncomingState, Kind, MailState, Numbered, OutgoingLane,
+    PackageFault, Receipt, Received, Sealed, Write,
 };
 
 /// What the server had no right to send.
@@ -32,6 +36,9 @@ pub(crate) enum Fault {
     /// A number that is not the next of its lane.
     #[error("the server left a number out")]
     Gap,
+    /// A lane to someone else than was asked for.
+    #[error("the server opened a lane to another name")]
+    Name,
 }
 
 /// What is to be done.
@@ -48,13 +55,14 @@ pub(crate) enum Output {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Effect {
     Event(Event),
-    /// A message is written down; it is new if its commit says so.
+    /// Something that came is written down; what it was, its commit says.
     Received {
-        lane: incoming::LaneKey,
+        from: Person,
+        store: StoreId,
         number: u64,
+        id: MessageId,
         /// Whether the number was.
         is_next: bool,
-        event: Option<Box<Event>>,
     },
     /// An incoming lane is written down up to here.
     Written {
@@ -63,16 +71,22 @@ pub(super) enum Effect {
     },
     /// It is written down that a message of this lane was taken.
     Taken(incoming::LaneKey),
-    /// A message has its number, unless it was withdrawn.
+    /// A number is written down; with what, its commit says.
     Numbered {
         peer: String,
         number: u64,
     },
-    /// A message has failed, and travels empty.
+    /// Numbers travel empty from now on.
     Voided {
         peer: String,
-        number: u64,
+        numbers: std::ops::RangeInclusive<u64>,
     },
+    /// A group is written down, unless its commit says otherwise.
+    Begun(String),
+    /// The database knows which key packages are missing at the server.
+    Stocked,
+    /// Someone's new key is trusted.
+    Trusted(RemoteKey),
     /// Outcomes are written down up to here.
     Noted {
         peer: String,
@@ -92,6 +106,7 @@ pub(super) struct Desk {
 pub(crate) struct Mail {
     outgoing: Outgoing,
     incoming: Incoming,
+    stock: Stock,
     desk: Desk,
     /// What waits for the commit that is under way.
     committing: Option<Vec<Effect>>,
@@ -109,6 +124,11 @@ impl Desk {
         self.effects.push(effect);
     }
 
+    /// What becomes of a message, told after the next commit.
+    pub(super) fn settle(&mut self, event: Option<Event>) {
+        self.effects.extend(event.map(Effect::Event));
+    }
+
     pub(super) fn send(&mut self, frame: ClientFrame) {
         self.outputs.push_back(Output::Frame(frame));
     }
@@ -119,11 +139,13 @@ impl Desk {
 }
 
 impl Mail {
-    /// `manual`: messages are acknowledged when they were taken, and not as soon as they are written down.
-    pub(crate) fn new(state: MailState, manual: bool) -> Self {
+    /// `own` is one's own key. `manual`: messages are acknowledged when they were taken, and not as soon as they are
+    /// written down.
+    pub(crate) fn new(state: MailState, own: RemoteKey, manual: bool) -> Self {
         Self {
-            outgoing: Outgoing::new(state.store, state.outgoing),
+            outgoing: Outgoing::new(state.store, own, state.outgoing),
             incoming: Incoming::new(state.incoming, manual),
+            stock: Stock::new(),
             desk: Desk::default(),
             committing: None,
             restarting: false,
@@ -131,7 +153,9 @@ impl Mail {
     }
 
     /// A session begins.
-    pub(crate) fn handle_connected(&mut self) {
+    pub(crate) fn handle_connected(&mut self, now: Duration) {
+        self.outgoing.tick(now);
+        self.stock.connect(&mut self.desk);
         self.outgoing.connect(&mut self.desk);
     }
 
@@ -139,6 +163,7 @@ impl Mail {
     pub(crate) fn handle_disconnected(&mut self) {
         self.outgoing.disconnect();
         self.incoming.disconnect();
+        self.stock.disconnect();
     }
 
     /// Takes entries of the database, in order, each once.
@@ -168,7 +193,11 @@ impl Mail {
         if self.restarting {
             return Ok(None);
         }
+        self.outgoing.tick(now);
         let desk = &mut self.desk;
+        if lane_of(&frame).is_some_and(|lane| self.outgoing.is_retired(lane)) {
+            return Ok(None);
+        }
         match frame {
             ServerFrame::LaneOpened(opened) => {
                 if self.outgoing.opened(opened, desk)? == outgoing::Standing::OldCopy {
@@ -181,11 +210,34 @@ impl Mail {
             ServerFrame::PrivateRefused(refused) => {
                 self.outgoing.message_refused(now, refused, desk)?;
             }
-            ServerFrame::IncomingLane(lane) => self.incoming.announced(lane, desk),
-            ServerFrame::Private(message) => self.incoming.receive(message, desk)?,
+            ServerFrame::IncomingLane(lane) => {
+                let sender = self.outgoing.recognise(&lane.from, desk);
+                let is_held = sender == Acquaintance::Impostor;
+                self.incoming.announced(lane, is_held, desk);
+                self.acknowledge();
+            }
+            ServerFrame::Private(message) => {
+                self.incoming.receive(message, desk)?;
+                self.acknowledge();
+            }
+            ServerFrame::KeyPackagesHeld(held) => {
+                self.stock.held(now, held, desk);
+                self.acknowledge();
+            }
+            ServerFrame::KeyPackagesLow(_) => self.stock.low(now, desk),
+            ServerFrame::KeyPackage(package) => self.outgoing.key_package(package, desk)?,
+            ServerFrame::KeyPackageRefused(refused) => {
+                self.outgoing.key_package_refused(refused, desk)?;
+            }
+            ServerFrame::KeyPackagesReady(lane) => self.outgoing.key_packages_ready(lane)?,
             other => return Ok(Some(other)),
         }
         Ok(None)
+    }
+
+    fn acknowledge(&mut self) {
+        let has_key_packages = self.stock.is_confirmed();
+        self.incoming.acknowledge(has_key_packages, &mut self.desk);
     }
 
     /// A message was taken.
@@ -193,53 +245,88 @@ impl Mail {
         self.incoming.take(receipt, &mut self.desk);
     }
 
-    /// From now on the name belongs to the key that the server gave for it.
+    /// From now on the name belongs to the key that the server gave for it. Whether there was such a key.
     pub(crate) fn trust(&mut self, peer: &str) -> bool {
-        self.outgoing.trust(peer, &mut self.desk)
+        let Some(person) = self.outgoing.trust(peer, &mut self.desk) else {
+            return false;
+        };
+        self.incoming.hold(person.key, false);
+        self.desk.then(Effect::Trusted(person.key));
+        true
+    }
+
+    /// Learns whose a name is.
+    pub(crate) fn meet(&mut self, name: &str) {
+        self.outgoing.meet(name, &mut self.desk);
     }
 
     /// The commit under way has returned; `answers` are those of its writes that have one, in order.
-    pub(crate) fn handle_committed(&mut self, answers: &[bool]) {
-        let mut answers = answers.iter().copied();
+    pub(crate) fn handle_committed(&mut self, answers: Vec<Answer>) {
+        let mut answers = answers.into_iter();
+        let desk = &mut self.desk;
         for effect in self.committing.take().unwrap_or_default() {
             match effect {
-                Effect::Event(event) => self.desk.tell(event),
+                Effect::Event(event) => desk.tell(event),
                 Effect::Received {
-                    lane,
+                    from,
+                    store,
                     number,
+                    id,
                     is_next,
-                    event,
                 } => {
-                    let is_new = answers.next().unwrap_or(false);
-                    if is_new && let Some(event) = event {
-                        self.desk.tell(*event);
-                    }
-                    if is_next && !is_new {
-                        self.incoming.forget(&lane, number);
-                    }
-                    self.incoming.written(&lane, number);
+                    let Some(Answer::Received(arrival)) = answers.next() else {
+                        continue;
+                    };
+                    let Arrival {
+                        what,
+                        has_group,
+                        handshake_due,
+                    } = *arrival;
+                    let news = (has_group, handshake_due);
+                    self.outgoing.received(&from, what.was_opened(), news);
+                    let receipt = Receipt {
+                        from: from.key,
+                        store,
+                        number,
+                    };
+                    self.incoming
+                        .received((from, id), receipt, is_next, what, desk);
                 }
                 Effect::Written { lane, number } => self.incoming.written(&lane, number),
                 Effect::Taken(lane) => self.incoming.taken(&lane),
                 Effect::Numbered { peer, number } => {
-                    let is_there = answers.next().unwrap_or(false);
-                    self.outgoing.written(&peer, number, is_there);
+                    self.outgoing.numbered(&peer, number, answers.next());
                 }
-                Effect::Voided { peer, number } => self.outgoing.written(&peer, number, false),
-                Effect::Noted { peer, up_to } => self.outgoing.noted(&peer, up_to, &mut self.desk),
+                Effect::Voided { peer, numbers } => self.outgoing.voided(&peer, numbers),
+                Effect::Noted { peer, up_to } => self.outgoing.noted(&peer, up_to, desk),
+                Effect::Begun(peer) => {
+                    if let Some(Answer::Begun(result)) = answers.next() {
+                        self.outgoing.begun(&peer, result, desk);
+                    }
+                }
+                Effect::Stocked => {
+                    if let Some(Answer::Stock(missing)) = answers.next() {
+                        self.stock.stocked(missing, desk);
+                    }
+                }
+                Effect::Trusted(key) => desk.tell(Event::Trusted { key }),
             }
         }
+        self.outgoing.gather_unsealed();
         if !self.restarting {
-            self.incoming.acknowledge(&mut self.desk);
+            self.acknowledge();
         }
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Duration> {
-        self.outgoing.poll_timeout()
+        let due = [self.outgoing.poll_timeout(), self.stock.poll_timeout()];
+        due.into_iter().flatten().min()
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Duration) {
+        self.outgoing.tick(now);
         self.outgoing.handle_timeout(now, &mut self.desk);
+        self.stock.handle_timeout(now, &mut self.desk);
     }
 
     pub(crate) fn poll_output(&mut self) -> Option<Output> {
@@ -255,12 +342,35 @@ impl Mail {
     }
 }
 
-/// What became of one's own message.
-pub(super) fn state_of(numbered: &Numbered, state: State) -> Event {
-    Event::State {
-        id: numbered.id,
-        reference: numbered.reference.clone(),
-        state,
+/// What became of what was entered; nothing is told of what was not.
+pub(super) fn state_of(numbered: &Numbered, state: State) -> Option<Event> {
+    let (id, reference) = (numbered.id, numbered.reference.clone());
+    match numbered.kind {
+        Kind::Text => Some(Event::State {
+            id,
+            reference,
+            state,
+        }),
+        Kind::Note => Some(Event::NoteState {
+            id,
+            reference,
+            state,
+        }),
+        Kind::Handshake | Kind::Nothing => None,
+    }
+}
+
+/// Of which of this client's lanes a frame speaks.
+fn lane_of(frame: &ServerFrame) -> Option<u32> {
+    match frame {
+        ServerFrame::LaneOpened(opened) => Some(opened.lane),
+        ServerFrame::LaneRefused(refused) => Some(refused.lane),
+        ServerFrame::LaneProgress(progress) => Some(progress.lane),
+        ServerFrame::PrivateRefused(refused) => Some(refused.lane),
+        ServerFrame::KeyPackage(package) => Some(package.lane),
+        ServerFrame::KeyPackageRefused(refused) => Some(refused.lane),
+        ServerFrame::KeyPackagesReady(lane) => Some(*lane),
+        _ => None,
     }
 }
 

@@ -10,6 +10,7 @@ use recado_proto::id::{MessageId, RemoteKey, StoreId};
 use recado_proto::name::{Name, NameKeys};
 use recado_proto::ticket::TicketHash;
 
+use crate::key_packages::{KeyPackageAnswer, KeyPackageRequest};
 use crate::operator::{Decisions, OperatorError, OperatorNumber, OperatorRecord, OperatorRequest};
 use crate::session::SessionNumber;
 
@@ -127,6 +128,8 @@ pub enum BackendRequest {
         /// How many messages to look at, at most. The next request goes on behind them.
         max_messages: usize,
     },
+    /// Keeps key packages, and hands them out.
+    KeyPackages(KeyPackageRequest),
     /// Drops what waits for one who is gone.
     Discard {
         /// In these lanes, up to a number.
@@ -211,6 +214,8 @@ pub enum BackendAnswer {
     },
     /// To [`BackendRequest::Expire`] and [`BackendRequest::Discard`].
     Dropped(Vec<Dropped>),
+    /// To [`BackendRequest::KeyPackages`].
+    KeyPackages(KeyPackageAnswer),
     /// To [`BackendRequest::Load`].
     Loaded(Result<Box<Decisions>, Unavailable>),
     /// To [`BackendRequest::Operator`].
@@ -443,6 +448,7 @@ impl BackendRequest {
                 blocked: *blocked,
                 sender: None,
             },
+            Self::KeyPackages(request) => BackendAnswer::KeyPackages(request.unavailable()),
             Self::Expire { .. } | Self::Discard { .. } => BackendAnswer::Dropped(Vec::new()),
             Self::Load => BackendAnswer::Loaded(Err(Unavailable)),
             Self::Operator { number, .. } => BackendAnswer::Operator {

@@ -11,8 +11,8 @@ use recado_proto::PROTOCOL_VERSION;
 use recado_proto::datagram::MAX_PLAINTEXT;
 use recado_proto::frame::{
     Block, Blocked, ClientFrame, Closing, ClosingCode, GlobalMessage, GlobalRefusalCode,
-    GlobalRefused, Hello, Person, Range, RefusalCode, Refused, Roster, ServerDatagram, ServerFrame,
-    Welcome,
+    GlobalRefused, Hello, Person, PutKeyPackages, Range, RefusalCode, Refused, Roster,
+    ServerDatagram, ServerFrame, Welcome,
 };
 use recado_proto::id::{LogId, RemoteKey};
 use recado_proto::limits::MAX_PEOPLE_PER_FRAME;
@@ -24,6 +24,7 @@ use crate::backend::{BackendAnswer, BackendRequest, ClaimOutcome};
 use crate::bucket::{Bucket, BucketConfig, Buckets};
 use crate::event::{Event, Output, Outputs, append, encode};
 use crate::global_log::{GlobalLog, Known};
+use crate::key_packages::{KeyPackageAnswer, KeyPackages, Stock};
 use crate::lanes::{Lanes, Misuse, PrivateConfig};
 use crate::limit::{Limit, Limits};
 use crate::millis;
@@ -97,6 +98,7 @@ pub struct Hub {
     roster: RosterParts,
     lanes: Lanes,
     relays: Relays,
+    key_packages: KeyPackages,
     loading: Loading,
     /// What the operator wanted before the decisions were known.
     commands: Vec<(OperatorNumber, OperatorCommand)>,
@@ -132,6 +134,7 @@ impl Hub {
             log: GlobalLog::new(config.log),
             lanes: Lanes::new(config.private),
             relays: Relays::new(config.relays, config.tokens.clone()),
+            key_packages: KeyPackages::new(),
             config,
             loading: Loading::Due(Duration::ZERO),
             commands: Vec::new(),
@@ -235,6 +238,7 @@ impl Hub {
             .chain(self.relays.deadline())
             .chain(load)
             .chain([lanes, self.free_due])
+            .chain([self.key_packages.deadline()])
             .min()
     }
 
@@ -258,6 +262,7 @@ impl Hub {
         }
         self.lanes.handle_timeout(now, &mut self.outputs);
         self.relays.handle_timeout(now, &mut self.outputs);
+        self.key_packages.handle_timeout(now, &mut self.outputs);
         self.load_if_due();
         self.free_names_if_due();
         self.tell_presence(now);
@@ -352,6 +357,35 @@ impl Hub {
             BackendAnswer::Operator { number, result } => self.handle_operated(number, result),
             BackendAnswer::NameUsed => {}
             BackendAnswer::NamesFreed(freed) => self.handle_freed(freed),
+            BackendAnswer::KeyPackages(answer) => self.handle_key_packages(answer),
+        }
+    }
+
+    fn handle_key_packages(&mut self, answer: KeyPackageAnswer) {
+        let out = &mut self.outputs;
+        match answer {
+            KeyPackageAnswer::Held {
+                session,
+                owner,
+                result,
+            } => {
+                let stock = stock_of(&mut self.sessions, session);
+                self.key_packages
+                    .handle_held(stock, session, owner, result, out);
+            }
+            KeyPackageAnswer::Taken {
+                session,
+                handle,
+                target,
+                result,
+            } => {
+                let stock = stock_of(&mut self.sessions, session);
+                let owner = self.by_key.get(&target).copied();
+                let lane = (handle, target);
+                self.key_packages
+                    .handle_taken(stock, session, lane, result, owner, out);
+            }
+            KeyPackageAnswer::Expired => {}
         }
     }
 
@@ -565,6 +599,7 @@ impl Hub {
             datagrams: Datagrams::Unconfirmed(connection.checks),
             globals: Bucket::default(),
             place: self.lanes.join(session, connection.key),
+            stock: Stock::default(),
             blocking: false,
             name_used: false,
             heard: self.now,
@@ -662,6 +697,19 @@ impl Hub {
                 let (key, out) = (joined.person.key, &mut self.outputs);
                 self.relays.ask(now, session, key, request, out);
             }
+            ClientFrame::ListKeyPackages => self.handle_stock(now, session, None),
+            ClientFrame::PutKeyPackages(put) => self.handle_stock(now, session, Some(put)),
+            ClientFrame::TakeKeyPackage(handle) => {
+                let (requester, place) = (joined.person.key, joined.place);
+                match self.lanes.recipient(place, handle) {
+                    Ok(target) => {
+                        let (lane, out) = ((handle, target), &mut self.outputs);
+                        self.key_packages
+                            .handle_take(now, session, requester, lane, out);
+                    }
+                    Err(misuse) => self.protocol_error(session, misuse),
+                }
+            }
             ClientFrame::Ping => self.outputs.send(session, ServerFrame::Pong),
             ClientFrame::Pong => {}
             ClientFrame::Global(message) => self.handle_global(now, session, message),
@@ -677,6 +725,14 @@ impl Hub {
                     self.outputs.push(Output::DatagramsLost { session });
                 }
             }
+        }
+    }
+
+    fn handle_stock(&mut self, now: Duration, session: SessionNumber, put: Option<PutKeyPackages>) {
+        if let Some(Session::Joined(joined)) = self.sessions.get_mut(&session) {
+            let (owner, out) = (joined.person.key, &mut self.outputs);
+            self.key_packages
+                .handle_own(now, &mut joined.stock, session, owner, put, out);
         }
     }
 
@@ -797,9 +853,15 @@ impl Hub {
             }
             Some(Session::Greeting(_) | Session::Waiting(_)) | None => return,
         };
-        let Joined { person, place, .. } = *joined;
+        let Joined {
+            person,
+            place,
+            stock,
+            ..
+        } = *joined;
         self.lanes.leave(place);
         self.relays.leave(session, person.key);
+        self.key_packages.leave(session, stock);
         self.by_key.remove(&person.key);
         self.roster.change(&person.key);
         self.presence.leave(person);
@@ -836,6 +898,7 @@ impl Hub {
         self.stopping = true;
         let sessions = std::mem::take(&mut self.sessions);
         self.by_key.clear();
+        self.key_packages = KeyPackages::new();
         for (session, phase) in sessions {
             if let Session::Joined(joined) = phase {
                 self.lanes.leave(joined.place);
@@ -846,6 +909,16 @@ impl Hub {
 
     fn send(&mut self, session: SessionNumber, frame: ServerFrame) {
         self.outputs.send(session, frame);
+    }
+}
+
+fn stock_of(
+    sessions: &mut BTreeMap<SessionNumber, Session>,
+    session: SessionNumber,
+) -> Option<&mut Stock> {
+    match sessions.get_mut(&session) {
+        Some(Session::Joined(joined)) => Some(&mut joined.stock),
+        _ => None,
     }
 }
 

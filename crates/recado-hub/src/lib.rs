@@ -22,6 +22,7 @@ mod bucket;
 mod event;
 mod global_log;
 mod hub;
+mod key_packages;
 mod lanes;
 mod limit;
 #[cfg(any(test, feature = "memory-backend"))]
@@ -44,6 +45,7 @@ pub use backend::{
 pub use bucket::{Bucket, BucketConfig, Buckets};
 pub use event::{DatagramChecks, Event, Output};
 pub use hub::{Hub, HubConfig};
+pub use key_packages::{KeyPackageAnswer, KeyPackageRequest, TakenKeyPackage};
 pub use lanes::PrivateConfig;
 pub use limit::{Limit, Unit};
 #[cfg(any(test, feature = "memory-backend"))]

@@ -1,5 +1,6 @@
 //! A backend in memory, as plain as can be: for simulations, and what others are compared with.
 
+mod key_packages;
 mod operating;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,7 @@ use crate::backend::{
     LaneState, MAX_LANES_OF_SENDER, MAX_STORES, Mail, MailboxState, Mark, OpenOutcome, OpenedLane,
     SEEN_PRECISION, Waiting,
 };
+use key_packages::KeyPackageShelf;
 
 use operating::Operated;
 
@@ -30,6 +32,7 @@ pub struct MemoryBackend {
     failures: BTreeMap<(LaneNumber, u64), FailureCode>,
     blocked: BTreeSet<(RemoteKey, RemoteKey)>,
     marks: u64,
+    key_packages: KeyPackageShelf,
 }
 
 /// A name that someone has.
@@ -188,6 +191,9 @@ impl MemoryBackend {
                 let old = old.map(|(mail, _)| mail.mark).take(max_messages);
                 let old = old.collect::<Vec<_>>();
                 BackendAnswer::Dropped(self.drop_waiting(&old, FailureCode::Expired))
+            }
+            BackendRequest::KeyPackages(request) => {
+                BackendAnswer::KeyPackages(self.key_packages.answer(running, request))
             }
         }
     }

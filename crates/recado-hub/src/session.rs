@@ -10,6 +10,7 @@ use recado_proto::name::Name;
 
 use crate::bucket::Bucket;
 use crate::event::DatagramChecks;
+use crate::key_packages::Stock;
 use crate::lanes::Place;
 
 /// A connection's number in this server, never used again. Given by the shell.
@@ -73,6 +74,8 @@ pub(crate) struct Joined {
     pub(crate) globals: Bucket,
     /// Its private messages.
     pub(crate) place: Place,
+    /// Its key packages.
+    pub(crate) stock: Stock,
     /// Whether the backend is asked to block someone.
     pub(crate) blocking: bool,
     /// Whether the backend was told that the name is used.

@@ -1,6 +1,7 @@
 //! Frames and the contents of datagrams, as values whose lengths and counts have been checked.
 //! Encoding and decoding go through [`crate::wire`]; `docs/protocol.md` §Frames says what each means.
 
+mod key_packages;
 mod private;
 mod relay;
 
@@ -12,18 +13,21 @@ use crate::limits::{MAX_HISTORY, MAX_PEOPLE_PER_FRAME, MAX_RANGES, MAX_SOFTWARE,
 use crate::ticket::TicketSecret;
 use crate::wire;
 
+pub use key_packages::{
+    KeyPackage, KeyPackageRefused, KeyPackagesHeld, PutKeyPackages, StoredKeyPackage,
+};
 pub use private::{
-    Acknowledge, Block, Blocked, Envelope, Failure, IncomingLane, IncomingPrivate, LaneOpened,
-    LaneProgress, LaneRefused, OpenLane, OutcomesNoted, PrivateMessage, PrivateRefused,
+    Acknowledge, Block, Blocked, Failure, IncomingLane, IncomingPrivate, LaneOpened, LaneProgress,
+    LaneRefused, OpenLane, OutcomesNoted, PrivateMessage, PrivateRefused,
 };
 pub use relay::{RelayGranted, RelayRefused, RelayRequest};
 pub use wire::{
-    ClosingCode, FailureCode, GlobalRefusalCode, LaneRefusalCode, PrivateRefusalCode, RefusalCode,
-    RelayRefusalCode,
+    ClosingCode, FailureCode, GlobalRefusalCode, KeyPackageRefusalCode, LaneRefusalCode,
+    PrivateRefusalCode, RefusalCode, RelayRefusalCode,
 };
 
 /// Bytes of UTF-8 that a name takes at most: 32 characters of four.
-const MAX_NAME_BYTES: usize = 128;
+pub(crate) const MAX_NAME_BYTES: usize = 128;
 
 /// Bytes that the peer had no right to send.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +55,14 @@ pub enum Malformed {
         length: usize,
         /// The most allowed.
         limit: usize,
+    },
+    /// A field that does not have the length that it must have.
+    #[error("{field} of {length} bytes")]
+    Length {
+        /// The field.
+        field: &'static str,
+        /// Its length in bytes.
+        length: usize,
     },
     /// A range whose first number is above its last.
     #[error("a range that runs backwards")]
@@ -91,6 +103,12 @@ pub enum ClientFrame {
     DatagramProbe,
     /// Asks for a relayed connection with another person.
     RelayRequest(RelayRequest),
+    /// Asks which of one's own key packages the server has.
+    ListKeyPackages,
+    /// Key packages of one's own.
+    PutKeyPackages(PutKeyPackages),
+    /// Asks for a key package of the person to whom this lane leads.
+    TakeKeyPackage(u32),
 }
 
 /// What a server sends.
@@ -144,6 +162,16 @@ pub enum ServerFrame {
     RelayGranted(RelayGranted),
     /// There is no relay now.
     RelayRefused(RelayRefused),
+    /// Which of one's own key packages the server has.
+    KeyPackagesHeld(KeyPackagesHeld),
+    /// So few are left for one use.
+    KeyPackagesLow(u32),
+    /// Somebody's key package.
+    KeyPackage(KeyPackage),
+    /// There is none.
+    KeyPackageRefused(KeyPackageRefused),
+    /// There are some now for this lane.
+    KeyPackagesReady(u32),
 }
 
 /// What a client's datagram holds.
@@ -343,6 +371,9 @@ impl ClientFrame {
             Self::DatagramsLost => Body::DatagramsLost(wire::DatagramsLost {}),
             Self::DatagramProbe => Body::DatagramProbe(wire::DatagramProbe {}),
             Self::RelayRequest(request) => Body::RelayRequest(request.into()),
+            Self::ListKeyPackages => Body::ListKeyPackages(wire::ListKeyPackages {}),
+            Self::PutKeyPackages(put) => Body::PutKeyPackages(put.into()),
+            Self::TakeKeyPackage(lane) => Body::TakeKeyPackage(wire::TakeKeyPackage { lane }),
         };
         encode_frame(out, &wire::ClientFrame { body: Some(body) })
     }
@@ -381,6 +412,9 @@ impl ClientFrame {
             Body::DatagramsLost(_) => Self::DatagramsLost,
             Body::DatagramProbe(_) => Self::DatagramProbe,
             Body::RelayRequest(request) => Self::RelayRequest(request.try_into()?),
+            Body::ListKeyPackages(_) => Self::ListKeyPackages,
+            Body::PutKeyPackages(put) => Self::PutKeyPackages(put.try_into()?),
+            Body::TakeKeyPackage(take) => Self::TakeKeyPackage(take.lane),
         }))
     }
 }
@@ -449,6 +483,11 @@ impl ServerFrame {
             Self::PathUnconfirmed => Body::PathUnconfirmed(wire::PathUnconfirmed {}),
             Self::RelayGranted(granted) => Body::RelayGranted(granted.into()),
             Self::RelayRefused(refused) => Body::RelayRefused(refused.into()),
+            Self::KeyPackagesHeld(held) => Body::KeyPackagesHeld(held.into()),
+            Self::KeyPackagesLow(left) => Body::KeyPackagesLow(wire::KeyPackagesLow { left }),
+            Self::KeyPackage(package) => Body::KeyPackage(package.into()),
+            Self::KeyPackageRefused(refused) => Body::KeyPackageRefused(refused.into()),
+            Self::KeyPackagesReady(lane) => Body::KeyPackagesReady(wire::KeyPackagesReady { lane }),
         };
         encode_frame(out, &wire::ServerFrame { body: Some(body) })
     }
@@ -519,6 +558,11 @@ impl ServerFrame {
             Body::PathUnconfirmed(_) => Self::PathUnconfirmed,
             Body::RelayGranted(granted) => Self::RelayGranted(granted.try_into()?),
             Body::RelayRefused(refused) => Self::RelayRefused(refused.try_into()?),
+            Body::KeyPackagesHeld(held) => Self::KeyPackagesHeld(held.try_into()?),
+            Body::KeyPackagesLow(low) => Self::KeyPackagesLow(low.left),
+            Body::KeyPackage(package) => Self::KeyPackage(package.try_into()?),
+            Body::KeyPackageRefused(refused) => Self::KeyPackageRefused(refused.into()),
+            Body::KeyPackagesReady(ready) => Self::KeyPackagesReady(ready.lane),
         }))
     }
 }

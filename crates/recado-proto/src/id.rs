@@ -95,6 +95,11 @@ id!(
     8
 );
 id!(
+    /// Names a key package at the server; drawn by its owner.
+    KeyPackageReference,
+    16
+);
+id!(
     /// Another's Ed25519 public key, which is who they are.
     RemoteKey,
     32

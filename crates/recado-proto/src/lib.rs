@@ -13,6 +13,7 @@
     )
 )]
 
+pub mod content;
 pub mod datagram;
 pub mod discovery;
 pub mod file;

@@ -8,6 +8,25 @@ pub const MAX_FRAME: usize = 128 * 1024;
 /// The longest text of a message, in bytes of UTF-8: a long page, and half a frame.
 pub const MAX_TEXT: usize = 64 * 1024;
 
+/// The longest note that two people's programs send each other about a file, in bytes: the first names in a folder, which
+/// take 48 KiB at most, its own name and what goes with it, with room to grow. Shorter than the longest text, so that it
+/// fits where that does.
+pub const MAX_FILE_NOTE: usize = 56 * 1024;
+
+/// Longest proposal or commit, in bytes: those of a group of two have some 700.
+pub const MAX_RENEWAL: usize = 4096;
+
+/// The longest envelope of a private message, in bytes: the longest padded content (66,560), and 7 KiB for a welcome
+/// (1 KiB) and what MLS wraps around both (200 bytes).
+pub const MAX_ENVELOPE: usize = 72 * 1024;
+
+/// The longest key package, in bytes. Ours take 450.
+pub const MAX_KEY_PACKAGE: usize = 1024;
+
+/// Key packages for one use that the server keeps of one person: a class that writes to a newcomer at once, and what
+/// the newcomer puts in their place a moment later.
+pub const MAX_KEY_PACKAGES: usize = 64;
+
 /// The longest datagram, in bytes of UDP payload: 1,280 (the least that IPv6 carries whole,
 /// RFC 8200 §5) less IPv6 and UDP headers (48), less a margin for tunnels.
 pub const MAX_DATAGRAM: usize = 1200;

@@ -5,6 +5,10 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Command, Output};
 
+use recado_proto::content::{Body, Content, Envelope};
+use recado_proto::frame::{Acknowledge, ClientFrame, PrivateMessage};
+use recado_proto::id::{MessageId, RemoteKey, StoreId};
+
 const TEST: &str = "every_vector_follows_from_the_document_alone";
 
 /// Says that the test could not do its work here, and why; in CI that is a failure.
@@ -71,4 +75,61 @@ fn every_vector_follows_from_the_document_alone() {
     assert_eq!(checked.status.code(), Some(1), "{complaint}");
     assert!(lines > 30, "{lines} lines of vectors");
     assert_eq!(complaint.lines().count(), lines, "{complaint}");
+}
+
+/// The bytes of the vector that has this name.
+fn vector(document: &str, name: &str) -> Vec<u8> {
+    let mut lines = document.lines();
+    let digits = lines.find_map(|line| line.strip_prefix(&format!("{name:<18}")));
+    let digits = digits
+        .unwrap_or_else(|| panic!("no vector {name}"))
+        .as_bytes();
+    let byte = |pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+    digits.chunks(2).map(byte).collect()
+}
+
+#[test]
+fn what_is_documented_is_what_is_said() {
+    let document = include_str!("../../../docs/protocol.md");
+    let envelope = Envelope::Mls {
+        welcome: vec![4; 2],
+        message: vec![5; 3],
+    };
+    let frames = [
+        (
+            "PrivateMessage",
+            ClientFrame::Private(PrivateMessage {
+                lane: 7,
+                number: 300,
+                id: MessageId::from_bytes([3; 16]),
+                sent_at_ms: 5,
+                envelope: envelope.encode(),
+            }),
+        ),
+        (
+            "Acknowledge",
+            ClientFrame::Acknowledge(Acknowledge {
+                lane: 7,
+                up_to: 300,
+                unreadable: vec![298, 300],
+            }),
+        ),
+    ];
+    for (name, frame) in frames {
+        let mut said = Vec::new();
+        frame.encode(&mut said).unwrap();
+        assert_eq!(said, vector(document, name), "{name}");
+    }
+    let content = Content {
+        id: MessageId::from_bytes([3; 16]),
+        number: 300,
+        store: StoreId::from_bytes([2; 16]),
+        sender: RemoteKey::from_bytes([5; 32]),
+        recipient: RemoteKey::from_bytes([6; 32]),
+        sender_name: "conceição".to_owned(),
+        sent_at_ms: 5,
+        resumes: 0,
+        body: Body::Text("Olá, B!".to_owned()),
+    };
+    assert_eq!(content.encode().unwrap(), vector(document, "content"));
 }

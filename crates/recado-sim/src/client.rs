@@ -1,14 +1,14 @@
 //! A person's client: its core, its database, its ways, and what it has seen.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use recado_engine::{
-    Client as Core, ClientConfig, Event, Failure, LinkMeasurement, LinkReport, LinkState,
-    MailState, State, Via, Write,
+    Client as Core, ClientConfig, Event, Failure, LinkMeasurement, LinkReport, LinkState, State,
+    Via, Write,
 };
 use recado_hub::SessionNumber;
 use recado_proto::datagram::EXPORTER_LENGTH;
@@ -16,6 +16,7 @@ use recado_proto::fingerprint::Fingerprint;
 use recado_proto::frame::ClosingCode;
 use recado_proto::id::{MessageId, RemoteKey, Signature, StoreId};
 
+use crate::database::Database;
 use crate::link::{Link, LinkModel};
 
 /// The root of the one server.
@@ -91,8 +92,7 @@ pub(crate) struct Client {
     /// What the exporter gave, until the session is welcomed.
     pub(crate) secret: Option<[u8; EXPORTER_LENGTH]>,
     pub(crate) core: Core,
-    /// Private messages that are written down, by sender and id.
-    received: BTreeSet<(RemoteKey, MessageId)>,
+    pub(crate) database: Database,
     /// Under which the core's next deadline is filed.
     pub(crate) deadline: Option<Duration>,
     /// Comes back when a session ends.
@@ -106,6 +106,8 @@ impl Client {
     pub(crate) fn new(name: &str, seed: [u8; 32], address: SocketAddr, model: LinkModel) -> Self {
         let pair = Ed25519KeyPair::from_seed_unchecked(&seed).expect("a seed of 32 bytes");
         let key = RemoteKey::try_from(pair.public_key().as_ref()).expect("a key of 32 bytes");
+        let (store, _) = seed.split_first_chunk().expect("a seed is longer");
+        let database = Database::new(StoreId::from_bytes(*store), key);
         Self {
             name: name.to_owned(),
             seed,
@@ -116,8 +118,8 @@ impl Client {
             session: None,
             sessions: 0,
             secret: None,
-            core: Core::new(config(key, pair.into()), mail(seed)),
-            received: BTreeSet::new(),
+            core: Core::new(config(key, pair.into()), database.state()),
+            database,
             deadline: None,
             stays: true,
             stalled: false,
@@ -125,19 +127,9 @@ impl Client {
         }
     }
 
-    /// The database takes everything at once, and forgets nothing.
     pub(crate) fn commit(&mut self, writes: Vec<Write>) {
-        let mut answers = Vec::new();
-        for write in writes {
-            match write {
-                Write::Number { .. } => answers.push(true),
-                Write::Receive(received) => {
-                    answers.push(self.received.insert((received.from.key, received.id)));
-                }
-                _ => {}
-            }
-        }
-        self.core.handle_committed(&answers);
+        let answers = self.database.commit(writes);
+        self.core.handle_committed(answers);
     }
 
     /// Notes an event. `carrier` is what has just come in.
@@ -184,6 +176,13 @@ impl Client {
             Event::Unreadable { .. }
             | Event::File(_)
             | Event::Missing { .. }
+            | Event::Note { .. }
+            | Event::Confirmed { .. }
+            | Event::Trusted { .. }
+            | Event::Met { .. }
+            | Event::Resealed { .. }
+            | Event::PackageRefused { .. }
+            | Event::NoteState { .. }
             | Event::Waiting { .. }
             | Event::KeyChanged { .. }
             | Event::Blocked(_)
@@ -209,15 +208,5 @@ fn config(key: RemoteKey, pair: Arc<Ed25519KeyPair>) -> ClientConfig {
         }),
         manual: false,
         draw: Box::new(|| panic!("nobody's database is an old copy here")),
-    }
-}
-
-/// A new database.
-fn mail(seed: [u8; 32]) -> MailState {
-    let (store, _) = seed.split_first_chunk().expect("a seed is longer");
-    MailState {
-        store: StoreId::from_bytes(*store),
-        outgoing: Vec::new(),
-        incoming: Vec::new(),
     }
 }

@@ -8,6 +8,7 @@
 
 pub mod check;
 mod client;
+mod database;
 mod ledger;
 mod link;
 mod random;

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use recado_engine::{Command, Entry, Failure, LinkMeasurement, LinkReport, LinkState, State, Via};
+use recado_engine::{
+    Command, Entry, Failure, Kind, LinkMeasurement, LinkReport, LinkState, State, Via,
+};
 use recado_hub::{DatagramChecks, Event, SessionNumber};
 use recado_proto::PROTOCOL_VERSION;
 use recado_proto::datagram::{SessionSecret, Side};
@@ -128,10 +130,12 @@ impl World {
             peer: NameKeys::of(to).folded,
             to: to.to_owned(),
             sent_at_ms,
-            text: text.to_owned(),
             reference: None,
+            kind: Kind::Text,
+            seals: 0,
         };
         let index = self.index(name);
+        self.clients[index].database.enter(&entry, text);
         self.clients[index].core.handle_entered(vec![entry]);
         self.do_wishes(index, None);
         id

@@ -140,6 +140,9 @@ fn run(cli: Cli, asked: &Asked, matches: &clap::ArgMatches) -> Exit {
             return Exit::Failed;
         }
     };
+    if !matches!(cli.command, Command::Serve(_)) {
+        secret::keep_out_of_dumps();
+    }
     let context = match Context::new(cli.common, asked.language) {
         Ok(context) => context,
         Err(exit) => return exit,

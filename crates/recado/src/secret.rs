@@ -51,9 +51,29 @@ fn read_line(input: impl BufRead) -> io::Result<Zeroizing<String>> {
     Ok(line)
 }
 
+/// What is written to others, and the keys for it, are in no dump of this process's memory, should it crash. A system
+/// that cannot do that is as before.
+pub(crate) fn keep_out_of_dumps() {
+    use nix::sys::resource::{Resource, setrlimit};
+    let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+    // Where dumps go to a program, as systemd's, that limit does not count.
+    #[cfg(target_os = "linux")]
+    let _ = nix::sys::prctl::set_dumpable(false);
+}
+
 #[cfg(test)]
 mod tests {
+    use nix::sys::resource::{Resource, getrlimit};
+
     use super::*;
+
+    #[test]
+    fn nothing_is_dumped() {
+        keep_out_of_dumps();
+        assert_eq!(getrlimit(Resource::RLIMIT_CORE).unwrap(), (0, 0));
+        #[cfg(target_os = "linux")]
+        assert!(!nix::sys::prctl::get_dumpable().unwrap());
+    }
 
     #[test]
     fn a_secret_is_one_line_of_standard_input() {

@@ -23,15 +23,23 @@ const ARROWS: [(&str, &[&str]); 11] = [
             "recado-sim",
         ],
     ),
-    // It measures the binary from outside, in the words of the wire.
-    ("recado-bench", &["recado-proto", "recado-engine"]),
+    // It measures the binary from outside, in the words of the wire; and the client's keys.
+    (
+        "recado-bench",
+        &["recado-client", "recado-proto", "recado-engine"],
+    ),
     (
         "recado-sim",
         &["recado-proto", "recado-hub", "recado-engine"],
     ),
     (
         "recado-fuzz",
-        &["recado-calc", "recado-proto", "recado-server"],
+        &[
+            "recado-calc",
+            "recado-client",
+            "recado-proto",
+            "recado-server",
+        ],
     ),
     ("xtask", &[]),
 ];

@@ -7,7 +7,6 @@ mod channel;
 mod driver;
 mod meet;
 mod part;
-pub(crate) mod seam;
 mod source;
 mod task;
 mod tls;
@@ -111,7 +110,7 @@ pub fn prepare_offer(
     path: &Path,
     reference: Option<String>,
 ) -> Result<(OfferRecord, u64), SourceError> {
-    let offer = OfferId::from_bytes(*seam::note_id(&id).as_bytes());
+    let offer = OfferId::from_bytes(*id.as_bytes());
     let scan = Scan::new(path)?;
     let skipped = scan.skipped;
     let record = task::record(offer, 0, to.to_owned(), scan, reference);

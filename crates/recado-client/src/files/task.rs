@@ -25,7 +25,6 @@ use super::channel::Channel;
 use super::driver::{Driver, News, Slots};
 use super::meet::{Desk, Listener, Meeting, RelayAnswer, answer, turn_away};
 use super::part::{Part, PartError, check_room};
-use super::seam;
 use super::source::{Scan, SourceError};
 use super::tls::PeerTls;
 use crate::history::{Database, HistoryError, OfferWrite};
@@ -291,7 +290,6 @@ impl Task {
         let Ok(id) = new_message_id() else {
             return Ok(());
         };
-        let id = seam::note_id(&id);
         let skipped = scan.skipped;
         let record = record(
             OfferId::from_bytes(*id.as_bytes()),

@@ -1,7 +1,7 @@
 //! The file: opening, migrating, transactions; and what a process without the identity's lock may do with it.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::rand;
 use recado_engine::Failure;
@@ -12,14 +12,20 @@ use rusqlite::{
 };
 
 use super::open_mark::{self, OpenMark};
+use super::outbox::Blob;
 use super::{HistoryError, Outgoing, Standing, outbox};
+use crate::e2e::{Secrecy, Vault};
 use crate::home;
 
 /// The database beside an identity's key.
 pub const FILE: &str = "history.db";
 
 /// Numbered from 1; frozen once released.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("offers.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("schema.sql"),
+    include_str!("encryption.sql"),
+    include_str!("offers.sql"),
+];
 
 /// The latest schema that this version knows.
 pub fn known_schema() -> i64 {
@@ -32,13 +38,19 @@ pub(super) const BUSY_TIME: Duration = Duration::from_secs(10);
 /// Rows changed before the log is moved into the database: some MiB of log.
 const CHECKPOINT_ROWS: u64 = 4096;
 
+/// How long the log keeps what was changed, if no more is: keys that were used are in it until then. Two syncs each
+/// time.
+const CHECKPOINT_TIME: Duration = Duration::from_secs(10);
+
 /// An identity's open database.
 #[derive(Debug)]
 pub struct Database {
     connection: Connection,
     path: PathBuf,
-    /// Rows that had been changed when the log was last moved.
-    moved: u64,
+    /// Rows that had been changed when the log was last emptied; nothing if it has never been.
+    moved: Option<u64>,
+    /// When that was last tried.
+    moved_at: Instant,
     /// Taken away when everything else is closed.
     mark: OpenMark,
 }
@@ -60,7 +72,8 @@ impl Database {
         let mut database = Self {
             connection,
             path,
-            moved: 0,
+            moved: None,
+            moved_at: Instant::now(),
             mark,
         };
         let opened = database
@@ -105,11 +118,12 @@ impl Database {
         let failed = |error| classify(&path, error);
         self.connection.busy_timeout(BUSY_TIME).map_err(failed)?;
         // FULL: a commit is on the disk when it returns; acknowledgements rest on it. The log is moved by
-        // `checkpoint` alone: what SQLite does by itself after a commit, it does again after a failed sync.
+        // `checkpoint` alone: what SQLite does by itself after a commit, it does again after a failed sync. What is
+        // deleted is overwritten, and what a statement may have to undo is kept in memory: both may be keys.
         self.connection
             .execute_batch(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
-                 PRAGMA wal_autocheckpoint = 0;",
+                 PRAGMA wal_autocheckpoint = 0; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;",
             )
             .map_err(failed)?;
         let transaction = self
@@ -140,7 +154,9 @@ impl Database {
                 [id],
             )
             .map_err(failed)?;
-        transaction.commit().map_err(failed)
+        transaction.commit().map_err(failed)?;
+        // What a process that was killed left in the log.
+        self.empty_log().map(drop)
     }
 
     /// All of this in one transaction, which is on the disk when this returns; or nothing of it.
@@ -162,19 +178,77 @@ impl Database {
         done
     }
 
-    /// Moves the log into the database, once it has grown.
+    /// As [`write`](Self::write), where something is sealed or opened as well.
+    pub(super) fn seal<T>(
+        &mut self,
+        vault: &Vault,
+        work: impl FnOnce(&Transaction<'_>, &mut Secrecy<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, HistoryError> {
+        self.write(|transaction| {
+            let Blob(store) = transaction
+                .prepare_cached("SELECT id FROM store")?
+                .query_row([], |row| row.get(0))?;
+            let mut secrecy = Secrecy::over(vault, transaction, store);
+            let answer = work(transaction, &mut secrecy)?;
+            secrecy.finish()?;
+            Ok(answer)
+        })
+    }
+
+    /// Empties the log, once it has grown, or some time after it was written.
     pub(super) fn checkpoint(&mut self) -> Result<(), HistoryError> {
+        let is_old = self.moved_at.elapsed() >= CHECKPOINT_TIME;
+        match self.changed() {
+            0 => Ok(()),
+            changed if changed >= CHECKPOINT_ROWS || is_old => self.empty_log().map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    /// Rows that were changed since the log was last empty.
+    fn changed(&self) -> u64 {
         let changed = self.connection.total_changes();
-        if changed.saturating_sub(self.moved) < CHECKPOINT_ROWS {
-            return Ok(());
+        match self.moved {
+            Some(moved) => changed.saturating_sub(moved),
+            None => changed.max(1),
         }
-        self.moved = changed;
-        let pragma = "PRAGMA wal_checkpoint(PASSIVE)";
-        match self.read(|connection| connection.query_row(pragma, [], |_| Ok(()))) {
-            // It can be moved later: nothing rests on that.
-            Err(HistoryError::Full { .. }) => Ok(()),
-            moved => moved,
+    }
+
+    /// As if the log had last been moved long ago.
+    #[cfg(test)]
+    pub(super) fn is_old_now(&mut self) {
+        self.moved_at -= CHECKPOINT_TIME;
+    }
+
+    /// Moves the log into the database, and empties it. False if it is not empty: another process reads at this moment,
+    /// or there is no room. That is not waited for: there is another time, and no acknowledgement rests on it.
+    pub(super) fn empty_log(&mut self) -> Result<bool, HistoryError> {
+        if self.changed() == 0 {
+            return Ok(true);
         }
+        let changed = self.connection.total_changes();
+        self.moved_at = Instant::now();
+        let path = self.path.clone();
+        let failed = |error| classify(&path, error);
+        self.connection
+            .busy_timeout(Duration::ZERO)
+            .map_err(failed)?;
+        // The first column says whether someone was in the way.
+        let pragma = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let done = self.connection.query_row(pragma, [], |row| row.get(0));
+        self.connection.busy_timeout(BUSY_TIME).map_err(failed)?;
+        let was_busy: bool = match done.map_err(failed) {
+            Err(HistoryError::Full { .. }) => true,
+            Err(HistoryError::Failed { source, .. }) if is_busy(&source) => true,
+            done => {
+                self.note_failure(&done);
+                done?
+            }
+        };
+        if !was_busy {
+            self.moved = Some(changed);
+        }
+        Ok(!was_busy)
     }
 
     /// Reads.
@@ -273,6 +347,13 @@ pub(super) fn standing(word: &str) -> Standing {
         .find(|state| state.as_str() == word);
     // The schema admits no other.
     known.unwrap_or(Standing::Failed)
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    let busy = [ErrorCode::DatabaseBusy, ErrorCode::DatabaseLocked];
+    error
+        .sqlite_error_code()
+        .is_some_and(|code| busy.contains(&code))
 }
 
 fn classify(path: &Path, error: rusqlite::Error) -> HistoryError {

@@ -5,18 +5,17 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use recado_engine::{MailState, Write};
-use recado_proto::id::{MessageId, StoreId};
+use recado_engine::{Answer, MailState, Write};
+use recado_proto::id::{MessageId, RemoteKey, StoreId};
 use rusqlite::Transaction;
 use tokio::sync::oneshot;
 
 use super::database::BUSY_TIME;
-use crate::files::seam::unwrap;
-
 use super::{
     Correspondent, Database, Entered, Fed, HistoryError, Item, Outgoing, Question, Record, Untaken,
-    outbox, past, watch, writes,
+    Verification, outbox, past, people, watch, writes,
 };
+use crate::e2e::{Secrecy, Vault, draw_id, now_ms};
 
 /// How often it looks for what other processes entered, while anyone writes; and how long a [`Record`] waits for company
 /// at most.
@@ -33,23 +32,28 @@ const BATCH: usize = 4096;
 enum Job {
     Commit(Vec<Write>),
     Enter(Outgoing),
+    /// The code of this person's key was found right.
+    Compared(String),
     Record(Record),
     Feed {
         after: u64,
         limit: usize,
     },
     Restart(StoreId),
-    Read(Box<dyn FnOnce(&Database) + Send>),
+    Read(Box<Reading>),
     /// The database is being written to, here or by another process.
     Look,
     Close,
 }
 
+/// Done beside what is written, with the database to itself.
+type Reading = dyn FnOnce(&mut Database, &Vault) + Send;
+
 /// What one commit brought; or nothing but the news that another process has written.
 #[derive(Debug, Default)]
 pub(crate) struct Done {
     /// The answers to the engine's commit.
-    pub(crate) committed: Option<Vec<bool>>,
+    pub(crate) committed: Option<Vec<Answer>>,
     /// Messages that are queued now.
     pub(crate) entered: Vec<Outgoing>,
     /// How many records were written.
@@ -81,14 +85,16 @@ impl Keeper {
     /// Starts the thread. `tell` is called by it, once a commit.
     pub(crate) fn start(
         database: Database,
+        vault: Vault,
         tell: impl Fn(Done) + Send + 'static,
     ) -> Result<Self, HistoryError> {
-        Self::start_with(database, LIVELY_TIME, tell)
+        Self::start_with(database, vault, LIVELY_TIME, tell)
     }
 
     /// The same, looking for so long after the last write.
     pub(super) fn start_with(
         database: Database,
+        vault: Vault,
         lively_time: Duration,
         tell: impl Fn(Done) + Send + 'static,
     ) -> Result<Self, HistoryError> {
@@ -96,7 +102,7 @@ impl Keeper {
         let own = jobs.clone();
         let thread = thread::Builder::new()
             .name("history".to_owned())
-            .spawn(move || keep(database, &queue, &own, lively_time, tell))
+            .spawn(move || keep(database, &vault, &queue, &own, lively_time, tell))
             .map_err(|_| HistoryError::Thread)?;
         let thread = Some(thread);
         Ok(Self { jobs, thread })
@@ -117,6 +123,11 @@ impl Keeper {
         self.submit(Job::Enter(message));
     }
 
+    /// The code of this person's key was found right here.
+    pub(crate) fn compared(&self, name: String) {
+        self.submit(Job::Compared(name));
+    }
+
     pub(crate) fn record(&self, record: Record) {
         self.submit(Job::Record(record));
     }
@@ -133,7 +144,22 @@ impl Keeper {
     /// What is known, all that was submitted before included.
     pub(crate) async fn load(&self) -> Result<(MailState, Vec<Untaken>), HistoryError> {
         let history = self.history();
-        history.read(|database| database.read(outbox::load)).await
+        let load = |database: &mut Database, vault: &Vault| {
+            database.seal(vault, |transaction, secrecy| {
+                outbox::load(transaction, secrecy)
+            })
+        };
+        history.read(load).await
+    }
+
+    /// What came under this key and was not taken, in order.
+    pub(crate) async fn untaken_of(&self, key: RemoteKey) -> Result<Vec<Untaken>, HistoryError> {
+        let history = self.history();
+        let read = move |database: &mut Database, _: &Vault| {
+            database.read(|connection| outbox::load_untaken(connection, Some(key)))
+        };
+        let untaken = history.read(read).await?;
+        Ok(untaken.into_iter().map(|(untaken, _)| untaken).collect())
     }
 
     /// Commits what is queued, and closes the database.
@@ -161,15 +187,10 @@ impl History {
     /// # Errors
     /// [`HistoryError`].
     pub async fn ask(&self, question: Question) -> Result<Vec<Item>, HistoryError> {
-        let mut items = self
-            .read(move |database| database.read(|connection| past::answer(connection, &question)))
-            .await?;
-        // What was said about files is shown as offers.
-        items.retain(|item| match item {
-            Item::Message(message) => unwrap(&message.text).is_none(),
-            Item::Hole { .. } => true,
-        });
-        Ok(items)
+        self.read(move |database, _| {
+            database.read(|connection| past::answer(connection, &question))
+        })
+        .await
     }
 
     /// Those with whom there were private messages, the latest first; at most so many.
@@ -177,7 +198,7 @@ impl History {
     /// # Errors
     /// [`HistoryError`].
     pub async fn correspondents(&self, limit: usize) -> Result<Vec<Correspondent>, HistoryError> {
-        self.read(move |database| {
+        self.read(move |database, _| {
             database.read(|connection| past::correspondents(connection, limit))
         })
         .await
@@ -188,7 +209,7 @@ impl History {
     /// # Errors
     /// [`HistoryError`].
     pub async fn entered(&self, id: MessageId) -> Result<Option<Entered>, HistoryError> {
-        self.read(move |database| database.entered(id)).await
+        self.read(move |database, _| database.entered(id)).await
     }
 
     /// Whether someone's messages are refused.
@@ -197,18 +218,41 @@ impl History {
     /// [`HistoryError`].
     pub async fn is_blocked(&self, name: &str) -> Result<bool, HistoryError> {
         let name = name.to_owned();
-        self.read(move |database| database.read(|connection| past::is_blocked(connection, &name)))
+        self.read(move |database, _| {
+            database.read(|connection| past::is_blocked(connection, &name))
+        })
+        .await
+    }
+
+    /// What was compared with someone, and the code; nothing if their key is not known. It takes a moment.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub async fn verification(&self, name: &str) -> Result<Option<Verification>, HistoryError> {
+        let name = name.to_owned();
+        self.read(move |database, vault| {
+            database.read(|connection| people::verification(connection, vault, &name))
+        })
+        .await
+    }
+
+    /// The names of those with whom both sides have compared the code.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub async fn verified(&self) -> Result<Vec<String>, HistoryError> {
+        self.read(|database, _| database.read(people::verified))
             .await
     }
 
     async fn read<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&Database) -> Result<T, HistoryError> + Send + 'static,
+        read: impl FnOnce(&mut Database, &Vault) -> Result<T, HistoryError> + Send + 'static,
     ) -> Result<T, HistoryError> {
         let (sender, answer) = oneshot::channel();
-        let _ = self.jobs.send(Job::Read(Box::new(|database| {
+        let _ = self.jobs.send(Job::Read(Box::new(|database, vault| {
             // Whoever asked may be gone.
-            let _ = sender.send(read(database));
+            let _ = sender.send(read(database, vault));
         })));
         answer.await.unwrap_or(Err(HistoryError::Thread))
     }
@@ -222,6 +266,7 @@ impl fmt::Debug for History {
 
 fn keep(
     mut database: Database,
+    vault: &Vault,
     queue: &Receiver<Job>,
     own: &Sender<Job>,
     lively_time: Duration,
@@ -253,16 +298,28 @@ fn keep(
         let is_time = looked.elapsed() >= LOOK_TIME;
         let is_awaited = batch.iter().any(|job| !matches!(job, Job::Record(_)));
         if !batch.is_empty() && (is_awaited || is_time || !is_open || batch.len() >= BATCH) {
-            do_batch(&mut database, &mut batch, &tell);
+            do_batch(&mut database, vault, &mut batch, &tell);
         }
         if is_time {
             looked = Instant::now();
+            if let Err(error) = database.checkpoint() {
+                tell(failed(&[], error));
+            }
             if lively.is_some_and(|since| since.elapsed() >= lively_time) {
-                // Before the look, so that what is written after it is noticed.
-                let own = own.clone();
-                let look = move || drop(own.send(Job::Look));
-                let is_watched = watch::next_write(&database.log(), Box::new(look));
-                lively = (!is_watched).then(Instant::now);
+                lively = Some(Instant::now());
+                match database.empty_log() {
+                    // Before the look, so that what is written after it is noticed.
+                    Ok(true) => {
+                        let own = own.clone();
+                        let look = move || drop(own.send(Job::Look));
+                        if watch::next_write(&database.log(), Box::new(look)) {
+                            lively = None;
+                        }
+                    }
+                    // Another process reads: what was used is still in the log, and has to go.
+                    Ok(false) => {}
+                    Err(error) => tell(failed(&[], error)),
+                }
             }
             let version = database.version().ok();
             let others = version != seen;
@@ -278,10 +335,12 @@ fn keep(
 }
 
 /// Writes first, all in one transaction; then reads.
-fn do_batch(database: &mut Database, batch: &mut Vec<Job>, tell: &impl Fn(Done)) {
+fn do_batch(database: &mut Database, vault: &Vault, batch: &mut Vec<Job>, tell: &impl Fn(Done)) {
     let is_write = |job: &Job| !matches!(job, Job::Read(_) | Job::Look | Job::Close);
     if batch.iter().any(is_write) {
-        let written = database.write(|transaction| write(transaction, batch));
+        let written = database.seal(vault, |transaction, secrecy| {
+            write(transaction, secrecy, batch)
+        });
         tell(written.unwrap_or_else(|error| failed(batch, error)));
         if let Err(error) = database.checkpoint() {
             tell(failed(&[], error));
@@ -289,19 +348,29 @@ fn do_batch(database: &mut Database, batch: &mut Vec<Job>, tell: &impl Fn(Done))
     }
     for job in batch.drain(..) {
         if let Job::Read(read) = job {
-            read(database);
+            read(database, vault);
         }
     }
 }
 
-fn write(transaction: &Transaction<'_>, batch: &[Job]) -> rusqlite::Result<Done> {
+fn write(
+    transaction: &Transaction<'_>,
+    secrecy: &mut Secrecy<'_>,
+    batch: &[Job],
+) -> rusqlite::Result<Done> {
     let mut done = Done::default();
     for job in batch {
         match job {
-            Job::Commit(writes) => done.committed = Some(writes::commit(transaction, writes)?),
+            Job::Commit(writes) => {
+                done.committed = Some(writes::commit(transaction, secrecy, writes)?);
+            }
             Job::Enter(message) => {
                 outbox::enter(transaction, message)?;
                 done.entered.push(message.clone());
+            }
+            Job::Compared(name) => {
+                people::compared_here(transaction, name, draw_id()?, now_ms())?;
+                done.others = true;
             }
             Job::Record(record) => {
                 writes::record(transaction, record)?;
@@ -310,7 +379,7 @@ fn write(transaction: &Transaction<'_>, batch: &[Job]) -> rusqlite::Result<Done>
             Job::Feed { after, limit } => {
                 done.fed = Some(outbox::feed(transaction, *after, *limit)?);
             }
-            Job::Restart(store) => outbox::restart(transaction, *store)?,
+            Job::Restart(store) => outbox::restart(transaction, secrecy, *store)?,
             Job::Read(_) | Job::Look | Job::Close => {}
         }
     }
@@ -328,7 +397,7 @@ fn failed(batch: &[Job], error: HistoryError) -> Done {
             Job::Enter(message) => done.entered.push(message.clone()),
             Job::Record(_) => done.recorded += 1,
             Job::Commit(_) | Job::Feed { .. } | Job::Restart(_) => done.is_engine_lost = true,
-            Job::Read(_) | Job::Look | Job::Close => {}
+            Job::Compared(_) | Job::Read(_) | Job::Look | Job::Close => {}
         }
     }
     done

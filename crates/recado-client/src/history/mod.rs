@@ -10,16 +10,20 @@ mod offers;
 mod open_mark;
 mod outbox;
 mod past;
+mod people;
+mod received;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod watch;
+#[cfg(feature = "workbench")]
+pub mod workbench;
 mod writes;
 
 use std::path::PathBuf;
 
 use recado_engine::{CommandError, Entry, Failure, Receipt, check_name, check_text};
 use recado_proto::frame::Person;
-use recado_proto::id::{LogId, MessageId};
+use recado_proto::id::{LogId, MessageId, RemoteKey};
 use recado_proto::name::NameKeys;
 
 use crate::home::HomeError;
@@ -29,6 +33,7 @@ pub use keeper::History;
 pub(crate) use keeper::{Done, Keeper};
 pub use offers::OfferView;
 pub(crate) use offers::OfferWrite;
+pub(crate) use outbox::{Blob, column, number};
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -96,6 +101,43 @@ impl Outgoing {
     pub fn check(&self) -> Result<(), CommandError> {
         check_text(&self.text)?;
         self.to.as_deref().map_or(Ok(()), check_name)
+    }
+}
+
+/// A note that one's program sends to another person's: sealed and delivered like a message, and not shown as one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct OutgoingNote {
+    /// New for each note.
+    pub id: MessageId,
+    /// To whom, as typed.
+    pub to: String,
+    /// By this machine's clock, in milliseconds since 1970.
+    pub sent_at_ms: i64,
+    /// What it says: at most [`MAX_FILE_NOTE`](recado_proto::limits::MAX_FILE_NOTE) bytes.
+    pub note: Vec<u8>,
+    /// Comes back in what is told of it.
+    pub reference: Option<String>,
+}
+
+/// Whether two people have compared the code of their keys.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Verification {
+    /// The other person's name, as registered.
+    pub name: String,
+    /// Their key.
+    pub key: RemoteKey,
+    /// The code: the same on both sides, if nobody stands between.
+    pub code: String,
+    /// Whether it was found right here.
+    pub here: bool,
+    /// Whether they say that it was found right there.
+    pub there: bool,
+}
+
+impl Verification {
+    /// Whether both have found it right.
+    pub fn is_verified(&self) -> bool {
+        self.here && self.there
     }
 }
 
@@ -281,7 +323,14 @@ pub(crate) struct Untaken {
     pub(crate) from: Person,
     pub(crate) id: MessageId,
     pub(crate) sent_at_ms: i64,
-    pub(crate) text: String,
+    pub(crate) what: UntakenBody,
+}
+
+/// What such a message says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum UntakenBody {
+    Text(String),
+    Note(Vec<u8>),
 }
 
 /// What was entered and is to be sent, in order.

@@ -10,8 +10,7 @@ use recado_proto::id::{MessageId, OfferId};
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::outbox::{self, Blob, column, number};
-use super::{Database, HistoryError, Outgoing};
-use crate::files::seam::note_id;
+use super::{Database, HistoryError, OutgoingNote};
 use crate::session::new_message_id;
 use crate::system::{path_bytes, path_of};
 
@@ -296,7 +295,7 @@ impl Database {
                 OfferWrite::Say { note, .. } if matches!(note.body, NoteBody::Offered(_)) => {
                     MessageId::from_bytes(*note.offer.as_bytes())
                 }
-                _ => note_id(&new_message_id().map_err(|_| HistoryError::Thread)?),
+                _ => new_message_id().map_err(|_| HistoryError::Thread)?,
             });
         }
         self.write(|transaction| {
@@ -304,14 +303,14 @@ impl Database {
                 match write {
                     OfferWrite::Save(record) => save(transaction, record)?,
                     OfferWrite::Say { to, note } => {
-                        let note = Outgoing {
+                        let note = OutgoingNote {
                             id: *id,
-                            to: Some(to.clone()),
+                            to: to.clone(),
                             sent_at_ms: now_ms,
-                            text: crate::files::seam::wrap(&note.encode()),
+                            note: note.encode(),
                             reference: None,
                         };
-                        outbox::enter(transaction, &note)?;
+                        outbox::enter_note(transaction, outbox::FILE, &note)?;
                     }
                 }
             }

@@ -68,7 +68,8 @@ fn page(
         Some(Edge::After(place)) => (">", "ASC", number_of(connection, place)?),
     };
     let query = format!(
-        "SELECT {COLUMNS} FROM message m WHERE {filter} AND m.number {side} ?2
+        "SELECT {COLUMNS} FROM message m
+         WHERE m.kind = 0 AND {filter} AND m.number {side} ?2
          ORDER BY m.number {order} LIMIT ?3"
     );
     let mut found = select(connection, &query, peer, place, limit)?;
@@ -202,7 +203,8 @@ pub(super) fn correspondents(
                  WHERE folded IS NOT NULL
              )
              SELECT m.name, m.sent_at_ms FROM name JOIN message m
-             ON m.number = (SELECT max(number) FROM message WHERE peer = folded)
+             ON m.number = (SELECT number FROM message
+                            WHERE peer = folded AND kind = 0 ORDER BY number DESC LIMIT 1)
              ORDER BY m.number DESC LIMIT ?1",
         )?
         .query_map([limit], |row| {

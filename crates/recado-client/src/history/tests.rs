@@ -1,89 +1,118 @@
+//! The database, with real keys: what Bob writes and reads, Alice's program seals and opens.
+
+mod encryption;
+mod erasure;
+pub(crate) mod people;
+mod upgrade;
+
+use std::path::Path;
 use std::sync::mpsc;
 
-use recado_engine::{Content, Failure, MailState, Receipt, Received, Write};
-use recado_proto::frame::Person;
+use recado_engine::{Answer, Arrived, Failure, Kind, MailState, Receipt, Write};
+use recado_proto::content::Body;
+use recado_proto::frame::{KeyPackagesHeld, Person};
 use recado_proto::id::{LogId, MessageId, RemoteKey, StoreId};
 
 use super::database::Database;
 use super::*;
 use crate::history::outbox::load;
+use people::Client;
 
-const ALICE: RemoteKey = RemoteKey::from_bytes([1; 32]);
-const STORE: StoreId = StoreId::from_bytes([9; 16]);
 const LOG: LogId = LogId::from_bytes([5; 8]);
 
-/// Bob's database, in a folder of its own.
+/// Bob's database, and Alice, who writes to him.
 struct Bob {
-    folder: tempfile::TempDir,
-    database: Database,
+    client: Client,
+    alice: Client,
 }
 
 impl Bob {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let database = Database::open(folder.path()).unwrap();
-        Self { folder, database }
+        Self {
+            client: Client::new("Bob", 2),
+            alice: Client::new("Alice", 1),
+        }
     }
 
     /// As after the end of the process.
     fn reopen(&mut self) {
-        self.database = Database::open(self.folder.path()).unwrap();
+        self.client.reopen();
     }
 
-    fn commit(&mut self, writes: &[Write]) -> Vec<bool> {
-        self.database
-            .write(|transaction| writes::commit(transaction, writes))
-            .unwrap()
+    fn commit(&mut self, writes: &[Write]) -> Vec<Answer> {
+        self.client.commit(writes)
+    }
+
+    /// What came of something that Alice sealed for this place in her lane.
+    fn receive(&mut self, number: u64, id: MessageId, text: &str) -> Arrived {
+        if !self.alice.can_write_to(&self.client) {
+            self.alice.begin_with(&mut self.client);
+        }
+        let body = Body::Text(text.to_owned());
+        let envelope = self.alice.seal_for(&self.client, number, id, body);
+        self.take(number, id, envelope)
+    }
+
+    fn take(&mut self, number: u64, id: MessageId, envelope: Vec<u8>) -> Arrived {
+        let from = self.alice.person();
+        let store = self.alice.store();
+        self.client.take(from, store, number, id, envelope).what
     }
 
     fn record(&mut self, record: Record) {
-        self.database
+        self.client
+            .database
             .write(|transaction| writes::record(transaction, &record))
             .unwrap();
     }
 
     fn feed(&mut self, after: u64, limit: usize) -> Fed {
-        self.database
+        self.client
+            .database
             .write(|transaction| outbox::feed(transaction, after, limit))
             .unwrap()
     }
 
-    fn state(&self) -> (MailState, Vec<Untaken>) {
-        self.database.read(load).unwrap()
+    fn state(&mut self) -> (MailState, Vec<Untaken>) {
+        self.client.state()
     }
 
-    fn numbered(&self) -> Vec<(u64, MessageId, bool, bool)> {
+    fn numbered(&mut self) -> Vec<(u64, MessageId, bool, bool)> {
         let lanes = self.state().0.outgoing.into_iter();
         let numbered = lanes.flat_map(|lane| lane.numbered);
         numbered
-            .map(|own| (own.number, own.id, own.envelope.is_empty(), own.stored))
+            .map(|own| (own.number, own.id, own.is_void(), own.stored))
             .collect()
     }
 
     fn standing(&self, id: MessageId) -> (Standing, String) {
-        let entered = self.database.entered(id).unwrap().unwrap();
+        let entered = self.client.database.entered(id).unwrap().unwrap();
         (entered.standing, entered.code)
     }
 
     fn enter(&mut self, number: u8, to: Option<&str>) -> MessageId {
         let message = outgoing(number, to, "Olá");
-        assert!(self.database.enter(&message).unwrap());
+        assert!(self.client.database.enter(&message).unwrap());
         message.id
     }
 
     /// Gives the entries that have none their numbers, from `first` on.
     fn number(&mut self, first: u64) -> Vec<bool> {
+        if !self.client.can_write_to(&self.alice) {
+            self.client.begin_with(&mut self.alice);
+        }
         let entries = self.feed(0, 100).private;
         let writes: Vec<_> = entries
             .into_iter()
             .zip(first..)
             .map(|(entry, number)| number_of(entry.entry, number))
             .collect();
-        self.commit(&writes)
+        self.commit(&writes).iter().map(is_sealed).collect()
     }
 
     fn ask(&self, question: &Question) -> Vec<String> {
         let items = self
+            .client
             .database
             .read(|connection| past::answer(connection, question))
             .unwrap();
@@ -113,7 +142,7 @@ impl Bob {
             },
         };
         let answer = |connection: &_| past::answer(connection, &question);
-        self.database.read(answer).unwrap()
+        self.client.database.read(answer).unwrap()
     }
 
     fn latest(&self, conversation: Conversation) -> Vec<String> {
@@ -132,7 +161,7 @@ fn outgoing(number: u8, to: Option<&str>, text: &str) -> Outgoing {
     Outgoing {
         id: id(number),
         to: to.map(str::to_owned),
-        sent_at_ms: 0,
+        sent_at_ms: people::SENT_AT_MS,
         text: text.to_owned(),
         reference: Some(number.to_string()),
     }
@@ -143,7 +172,14 @@ fn number_of(entry: u64, number: u64) -> Write {
         entry,
         peer: "alice".to_owned(),
         number,
-        envelope: vec![1],
+    }
+}
+
+fn is_sealed(answer: &Answer) -> bool {
+    match answer {
+        Answer::Sealed(sealed) => !sealed.envelope.is_empty(),
+        Answer::Empty(_) | Answer::Unsealed => false,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -167,25 +203,17 @@ fn remember(key: RemoteKey) -> Write {
     }
 }
 
-fn receive(number: u64, id: MessageId, content: Content) -> Write {
-    Write::Receive(Box::new(Received {
-        from: person("Alice", ALICE),
-        store: STORE,
-        number,
-        id,
-        sent_at_ms: 0,
-        content,
-    }))
+fn text(text: &str) -> Arrived {
+    Arrived::Text {
+        text: text.to_owned(),
+        sent_at_ms: people::SENT_AT_MS,
+    }
 }
 
-fn text(text: &str) -> Content {
-    Content::Text(text.to_owned())
-}
-
-fn receipt(number: u64) -> Receipt {
+fn receipt(bob: &Bob, number: u64) -> Receipt {
     Receipt {
-        from: ALICE,
-        store: STORE,
+        from: bob.alice.key,
+        store: bob.alice.store(),
         number,
     }
 }
@@ -194,7 +222,7 @@ fn global(number: u8, sequence: u64, text: &str, own: bool) -> Record {
     Record::Global(GlobalRecord {
         log: LOG,
         sequence,
-        from: person("Alice", ALICE),
+        from: person("Alice", RemoteKey::from_bytes([1; 32])),
         own,
         id: id(number),
         sent_at_ms: 0,
@@ -206,7 +234,7 @@ fn global(number: u8, sequence: u64, text: &str, own: bool) -> Record {
 #[test]
 fn every_table_is_strict_and_explained() {
     let bob = Bob::new();
-    let tables = bob.database.read(|connection| {
+    let tables = bob.client.database.read(|connection| {
         connection
             .prepare(
                 "SELECT name, strict FROM pragma_table_list
@@ -217,10 +245,16 @@ fn every_table_is_strict_and_explained() {
     });
     for (table, is_strict) in tables.unwrap() {
         assert!(is_strict, "{table}");
-        let schema = concat!(include_str!("schema.sql"), include_str!("offers.sql"));
-        let made = schema.find(&format!("CREATE TABLE {table} (")).unwrap();
+        let schema = concat!(
+            include_str!("schema.sql"),
+            include_str!("encryption.sql"),
+            include_str!("offers.sql")
+        );
+        let schema = schema.replace("new_outbox", "outbox");
+        let made = schema.rfind(&format!("CREATE TABLE {table} (")).unwrap();
         let above = schema[..made].lines().next_back().unwrap();
-        assert!(above.starts_with("-- "), "{table}");
+        // The outbox was explained where it was first made.
+        assert!(above.starts_with("-- ") || table == "outbox", "{table}");
     }
 }
 
@@ -236,10 +270,11 @@ fn a_store_keeps_its_id() {
 #[test]
 fn a_database_of_a_later_version_is_left_alone() {
     let bob = Bob::new();
-    bob.database
+    bob.client
+        .database
         .read(|connection| connection.pragma_update(None, "user_version", 99))
         .unwrap();
-    match Database::open(bob.folder.path()) {
+    match Database::open(bob.client.folder.path()) {
         Err(HistoryError::TooNew { found: 99, .. }) => {}
         other => panic!("{other:?}"),
     }
@@ -252,7 +287,8 @@ fn entries_come_in_order_each_once_and_survive() {
         bob.enter(number, Some("ALICE"));
     }
     assert!(
-        !bob.database
+        !bob.client
+            .database
             .enter(&outgoing(3, Some("Alice"), "again"))
             .unwrap()
     );
@@ -277,7 +313,7 @@ fn what_has_a_number_keeps_it_until_it_is_settled() {
     let mut bob = Bob::new();
     let ids = [1, 2, 3].map(|number| bob.enter(number, Some("Alice")));
     assert_eq!(bob.number(1), [true; 3]);
-    bob.commit(&[remember(ALICE), progress(2, 0)]);
+    bob.commit(&[progress(2, 0)]);
     bob.reopen();
     let expected = [
         (1, ids[0], false, true),
@@ -301,16 +337,20 @@ fn what_has_a_number_keeps_it_until_it_is_settled() {
     );
     let lane = bob.state().0.outgoing.remove(0);
     assert_eq!((lane.highest, lane.settled_id), (3, Some(ids[1])));
-    assert_eq!((lane.name.as_str(), lane.key), ("Alice", Some(ALICE)));
+    assert_eq!(
+        (lane.name.as_str(), lane.key),
+        ("Alice", Some(bob.alice.key))
+    );
 }
 
 #[test]
 fn a_message_that_is_withdrawn_before_its_number_travels_empty() {
     let mut bob = Bob::new();
+    bob.client.begin_with(&mut bob.alice);
     let message = bob.enter(1, Some("Alice"));
     let entry = bob.feed(0, 1).private.remove(0).entry;
-    assert!(bob.database.withdraw(message).unwrap());
-    assert_eq!(bob.commit(&[number_of(entry, 1)]), [false]);
+    assert!(bob.client.database.withdraw(message).unwrap());
+    assert_eq!(bob.commit(&[number_of(entry, 1)]), [Answer::Empty(id(1))]);
     assert_eq!(bob.numbered(), [(1, message, true, false)]);
     assert_eq!(
         bob.standing(message),
@@ -319,12 +359,12 @@ fn a_message_that_is_withdrawn_before_its_number_travels_empty() {
     // Too late for the next.
     let message = bob.enter(2, Some("Alice"));
     let entry = bob.feed(0, 1).private.remove(0).entry;
-    assert_eq!(bob.commit(&[number_of(entry, 2)]), [true]);
-    assert!(!bob.database.withdraw(message).unwrap());
+    assert!(is_sealed(&bob.commit(&[number_of(entry, 2)])[0]));
+    assert!(!bob.client.database.withdraw(message).unwrap());
     // And for one to everyone that was handed out.
     let message = bob.enter(3, None);
     assert_eq!(bob.feed(0, 1).global.len(), 1);
-    assert!(!bob.database.withdraw(message).unwrap());
+    assert!(!bob.client.database.withdraw(message).unwrap());
 }
 
 #[test]
@@ -359,18 +399,29 @@ fn what_fails_without_a_number_is_not_sent() {
 fn another_key_begins_another_way() {
     let mut bob = Bob::new();
     bob.enter(1, Some("Alice"));
-    bob.commit(&[remember(ALICE)]);
     bob.number(1);
-    bob.commit(&[remember(ALICE)]);
-    assert_eq!(bob.state().0.outgoing[0].highest, 1);
+    let key = bob.alice.key;
+    bob.commit(&[remember(key)]);
+    let lane = bob.state().0.outgoing.remove(0);
+    assert_eq!((lane.highest, lane.has_group), (1, true));
     let peer = "alice".to_owned();
     let other = RemoteKey::from_bytes([2; 32]);
-    bob.commit(&[Write::Abandon { peer }, remember(other)]);
+    let suspect = Write::Suspect {
+        peer: peer.clone(),
+        person: person("Alice", other),
+    };
+    bob.commit(&[suspect, Write::Abandon { peer }]);
+    let lane = bob.state().0.outgoing.remove(0);
+    assert_eq!((lane.key, lane.other), (Some(key), Some(other)));
+    bob.commit(&[remember(other)]);
     let lane = bob.state().0.outgoing.remove(0);
     assert_eq!(
-        (lane.highest, lane.key, lane.numbered.len()),
-        (0, Some(other), 0)
+        (lane.highest, lane.key, lane.other, lane.numbered.len()),
+        (0, Some(other), None, 0)
     );
+    // Nothing is left of what was shared with the old key.
+    assert!(!lane.has_group);
+    assert_eq!(bob.client.rows("mls_group"), 0);
 }
 
 #[test]
@@ -391,9 +442,7 @@ fn an_old_copy_becomes_a_new_store_and_sends_again_what_has_no_outcome() {
     bob.enter(4, Some("Alice"));
     bob.enter(5, None);
     let store = StoreId::from_bytes([7; 16]);
-    bob.database
-        .write(|transaction| outbox::restart(transaction, store))
-        .unwrap();
+    bob.client.restart(store);
     let (state, _) = bob.state();
     assert_eq!((state.store, state.outgoing[0].highest), (store, 0));
     assert_eq!(state.outgoing[0].settled_id, None);
@@ -409,52 +458,79 @@ fn an_old_copy_becomes_a_new_store_and_sends_again_what_has_no_outcome() {
 #[test]
 fn what_comes_is_new_once_and_moves_its_lane() {
     let mut bob = Bob::new();
-    let answers = bob.commit(&[
-        receive(1, id(1), text("um")),
-        receive(2, id(2), text("dois")),
-        receive(3, id(1), text("um")),
-        receive(4, id(3), Content::Unreadable),
-        receive(5, id(3), text("três")),
-        receive(6, id(4), Content::Nothing),
-    ]);
-    assert_eq!(answers, [true, true, false, true, true, true]);
+    assert_eq!(bob.receive(1, id(1), "um"), text("um"));
+    assert_eq!(bob.receive(2, id(2), "dois"), text("dois"));
+    assert_eq!(bob.receive(3, id(1), "um"), Arrived::Known);
+    assert_eq!(bob.receive(4, id(3), "três"), text("três"));
+    assert_eq!(bob.take(5, id(4), Vec::new()), Arrived::Nothing);
+    // What comes again under its number is known without a look.
+    assert_eq!(bob.take(2, id(2), vec![1, 2, 3]), Arrived::Known);
     bob.reopen();
     let (state, untaken) = bob.state();
     let lane = &state.incoming[0];
-    assert_eq!((lane.from, lane.store, lane.written), (ALICE, STORE, 6));
-    assert_eq!(lane.untaken, [1, 2, 5]);
+    let (from, store) = (bob.alice.person(), bob.alice.store());
+    assert_eq!(
+        (lane.from, lane.store, lane.written),
+        (bob.alice.key, store, 5)
+    );
+    assert_eq!(lane.untaken, [1, 2, 4]);
     let texts: Vec<_> = untaken
-        .iter()
-        .map(|untaken| untaken.text.as_str())
+        .into_iter()
+        .map(|untaken| match untaken.what {
+            UntakenBody::Text(text) => text,
+            UntakenBody::Note(note) => panic!("{note:?}"),
+        })
         .collect();
     assert_eq!(texts, ["um", "dois", "três"]);
-    bob.commit(&[
-        Write::Take(receipt(1)),
-        Write::Take(receipt(2)),
-        Write::Take(receipt(99)),
-    ]);
-    assert_eq!(bob.state().0.incoming[0].untaken, [5]);
+    bob.commit(&[1, 2, 99].map(|number| Write::Take(receipt(&bob, number))));
+    assert_eq!(bob.state().0.incoming[0].untaken, [4]);
     // A lane never goes back.
-    bob.commit(&[receive(2, id(5), text("de novo"))]);
-    let from = person("Alice", ALICE);
-    let (store, up_to) = (STORE, 4);
+    let up_to = 4;
     bob.commit(&[Write::Miss { from, store, up_to }]);
-    assert_eq!(bob.state().0.incoming[0].written, 6);
+    assert_eq!(bob.state().0.incoming[0].written, 5);
 }
 
 #[test]
 fn a_message_to_oneself_is_sent_and_comes() {
     let mut bob = Bob::new();
-    bob.enter(1, Some("Alice"));
-    assert_eq!(bob.commit(&[receive(1, id(1), text("Olá"))]), [true]);
-    assert_eq!(bob.latest(Conversation::With("Alice".into())), ["Olá"; 2]);
+    bob.enter(1, Some("Bob"));
+    let entry = bob.feed(0, 1).private.remove(0).entry;
+    let itself = bob.client.person();
+    let peer = "bob".to_owned();
+    let remember = Write::Remember {
+        peer: peer.clone(),
+        person: itself.clone(),
+    };
+    let number = Write::Number {
+        entry,
+        peer,
+        number: 1,
+    };
+    // No group is needed.
+    let answers = bob.commit(&[remember, number]);
+    let [Answer::Sealed(sealed)] = answers.as_slice() else {
+        panic!("{answers:?}");
+    };
+    let store = bob.client.store();
+    let envelope = sealed.envelope.clone();
+    let arrival = bob
+        .client
+        .take(itself.clone(), store, 1, id(1), envelope.clone());
+    assert_eq!((arrival.what, arrival.has_group), (text("Olá"), true));
+    assert_eq!(bob.latest(Conversation::With("bOB".into())), ["Olá"; 2]);
+    // Sealed for another place, or changed, it does not open; and the lane goes on.
+    let arrival = bob.client.take(itself.clone(), store, 2, id(2), envelope);
+    assert_eq!(arrival.what, Arrived::Unreadable);
+    let sealed = bob.client.seal_for_itself(3, id(3), "de novo");
+    let arrival = bob.client.take(itself, store, 3, id(3), sealed);
+    assert_eq!(arrival.what, text("de novo"));
 }
 
 #[test]
 fn numbers_beyond_all_bounds_are_kept_at_the_bound() {
     let mut bob = Bob::new();
-    let from = person("Alice", ALICE);
-    let (store, up_to) = (STORE, u64::MAX);
+    let from = bob.alice.person();
+    let (store, up_to) = (bob.alice.store(), u64::MAX);
     bob.commit(&[Write::Miss { from, store, up_to }]);
     assert_eq!(bob.state().0.incoming[0].written, i64::MAX as u64);
 }
@@ -496,7 +572,7 @@ fn messages_to_everyone_stand_in_the_servers_order_with_their_holes() {
         first: 5,
         last: 8,
     });
-    bob.commit(&[receive(1, id(9), text("psiu"))]);
+    bob.receive(1, id(9), "psiu");
     assert_eq!(
         bob.latest(Conversation::Everyone),
         ["três", "quatro", "5-8", "nove"]
@@ -520,7 +596,7 @@ fn the_past_is_paged_in_both_directions_with_every_gap_once() {
             false,
         ));
         // Other conversations lie between.
-        bob.commit(&[receive(sequence.into(), id(sequence + 100), text("psiu"))]);
+        bob.receive(sequence.into(), id(sequence + 100), "psiu");
     }
     let (log, first, last) = (LOG, 10, 19);
     bob.record(Record::Hole { log, first, last });
@@ -563,14 +639,26 @@ fn number(item: &Item) -> Option<u64> {
 fn correspondents_are_those_of_private_messages_the_latest_first() {
     let mut bob = Bob::new();
     let named = |bob: &Bob, limit| {
-        let found = bob.database.read(|c| past::correspondents(c, limit));
+        let found = bob.client.database.read(|c| past::correspondents(c, limit));
         let names = found.unwrap().into_iter().map(|found| found.name);
         names.collect::<Vec<_>>()
     };
     assert_eq!(named(&bob, 10), [""; 0]);
     bob.record(global(1, 1, "todos", false));
     bob.enter(2, Some("carol"));
-    bob.commit(&[receive(1, id(3), text("psiu"))]);
+    bob.receive(1, id(3), "psiu");
+    // Notes are none.
+    let note = OutgoingNote {
+        id: id(6),
+        to: "Eve".to_owned(),
+        sent_at_ms: 0,
+        note: vec![1],
+        reference: None,
+    };
+    bob.client
+        .database
+        .write(|transaction| outbox::enter_note(transaction, outbox::FILE, &note))
+        .unwrap();
     bob.enter(4, Some("Carol"));
     bob.enter(5, Some("Dave"));
     assert_eq!(named(&bob, 10), ["Dave", "Carol", "Alice"]);
@@ -585,7 +673,7 @@ fn words_are_found_with_and_without_accents_and_none_is_an_operator() {
         (2, "a revisão é NOT hoje"),
         (3, "50% \"entre aspas\""),
     ] {
-        bob.commit(&[receive(u64::from(number), id(number), text(said))]);
+        bob.receive(u64::from(number), id(number), said);
     }
     assert_eq!(bob.search("ola"), ["Olá, pessoal"]);
     assert_eq!(bob.search("REVISAO hoje"), ["a revisão é NOT hoje"]);
@@ -609,7 +697,12 @@ fn words_are_found_with_and_without_accents_and_none_is_an_operator() {
 #[test]
 fn who_is_blocked_is_remembered() {
     let mut bob = Bob::new();
-    let is_blocked = |bob: &Bob| bob.database.read(|c| past::is_blocked(c, "ALICE")).unwrap();
+    let is_blocked = |bob: &Bob| {
+        bob.client
+            .database
+            .read(|c| past::is_blocked(c, "ALICE"))
+            .unwrap()
+    };
     for blocked in [true, false] {
         let name = "Alice".to_owned();
         bob.record(Record::Blocked { name, blocked });
@@ -621,28 +714,41 @@ fn who_is_blocked_is_remembered() {
 fn the_log_is_moved_before_it_grows_without_bound() {
     let mut bob = Bob::new();
     let long = "x".repeat(4096);
+    let length = |bob: &Bob, file: &str| {
+        let path = bob.client.folder.path().join(file);
+        path.metadata().unwrap().len()
+    };
+    let mut longest = 0;
     for round in 0..40u64 {
-        let writes: Vec<_> = (0..200u64)
-            .map(|at| {
-                let number = round * 200 + at + 1;
-                let mut id = [0; 16];
-                id[..8].copy_from_slice(&number.to_be_bytes());
-                receive(number, MessageId::from_bytes(id), text(&long))
+        let database = &mut bob.client.database;
+        database
+            .write(|transaction| {
+                for at in 0..200u64 {
+                    let number = round * 200 + at + 1;
+                    let mut id = [0; 16];
+                    id[..8].copy_from_slice(&number.to_be_bytes());
+                    let message = Outgoing {
+                        id: MessageId::from_bytes(id),
+                        ..outgoing(1, Some("Alice"), &long)
+                    };
+                    outbox::enter(transaction, &message)?;
+                }
+                Ok(())
             })
-            .collect();
-        bob.commit(&writes);
-        bob.database.checkpoint().unwrap();
+            .unwrap();
+        longest = longest.max(length(&bob, "history.db-wal"));
+        bob.client.database.checkpoint().unwrap();
     }
-    let length = |file: &str| bob.folder.path().join(file).metadata().unwrap().len();
-    assert!(length("history.db") > 32 << 20);
-    assert!(length("history.db-wal") < length("history.db") / 2);
+    assert!(length(&bob, "history.db") > 32 << 20);
+    assert!(longest < length(&bob, "history.db") / 2);
 }
 
 /// A keeper, and what it tells.
 fn keeper(bob: &Bob) -> (Keeper, mpsc::Receiver<Done>) {
     let (tell, told) = mpsc::channel();
-    let database = Database::open(bob.folder.path()).unwrap();
-    let keeper = Keeper::start(database, move |done| tell.send(done).unwrap());
+    let database = Database::open(bob.client.folder.path()).unwrap();
+    let vault = bob.client.vault();
+    let keeper = Keeper::start(database, vault, move |done| tell.send(done).unwrap());
     (keeper.unwrap(), told)
 }
 
@@ -667,9 +773,10 @@ fn the_keeper_notices_what_another_process_enters() {
 fn a_keeper_that_has_nothing_to_do_stands_still_and_notices_all_the_same() {
     let mut bob = Bob::new();
     let (sender, told) = mpsc::channel();
-    let database = Database::open(bob.folder.path()).unwrap();
+    let folder = bob.client.folder.path().to_owned();
+    let database = Database::open(&folder).unwrap();
     let lively = std::time::Duration::from_millis(300);
-    let keeper = Keeper::start_with(database, lively, move |done| {
+    let keeper = Keeper::start_with(database, bob.client.vault(), lively, move |done| {
         drop(sender.send(done));
     })
     .unwrap();
@@ -711,24 +818,25 @@ fn a_full_disk_refuses_all_of_a_commit_and_says_what() {
     let mut bob = Bob::new();
     let pages = |bob: &Bob, most: i64| {
         let pragma = format!("PRAGMA max_page_count = {most}");
-        bob.database
+        bob.client
+            .database
             .read(|c| c.query_row(&pragma, [], |row| row.get::<_, i64>(0)))
             .unwrap()
     };
     pages(&bob, 1);
     let long = outgoing(1, Some("Alice"), &"x".repeat(60_000));
-    match bob.database.enter(&long) {
+    match bob.client.database.enter(&long) {
         Err(HistoryError::Full { .. }) => {}
         other => panic!("{other:?}"),
     }
     pages(&bob, 1_000_000);
     assert_eq!(bob.feed(0, 10).count(), 0);
-    assert!(bob.database.enter(&long).unwrap());
+    assert!(bob.client.database.enter(&long).unwrap());
 }
 
 /// Marks of processes that have it open, or did not end in order.
-fn marks(bob: &Bob) -> usize {
-    let entries = std::fs::read_dir(bob.folder.path()).unwrap();
+fn marks(folder: &Path) -> usize {
+    let entries = std::fs::read_dir(folder).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     names.filter(|name| name.contains("-open")).count()
 }
@@ -736,24 +844,19 @@ fn marks(bob: &Bob) -> usize {
 #[test]
 fn a_database_is_checked_where_a_process_did_not_end_in_order() {
     let mut bob = Bob::new();
-    let long: Vec<_> = (1..=60)
-        .map(|n| {
-            receive(
-                n,
-                MessageId::from_bytes([n as u8; 16]),
-                text(&"x".repeat(900)),
-            )
-        })
-        .collect();
-    bob.commit(&long);
-    let folder = bob.folder.path().to_owned();
+    let long = "x".repeat(900);
+    for number in 1..=60 {
+        bob.receive(number.into(), id(number), &long);
+    }
+    let folder = bob.client.folder.path().to_owned();
     // Another process beside it is no sign of anything.
     let beside = Database::open(&folder).unwrap();
-    assert_eq!(marks(&bob), 2);
+    assert_eq!(marks(&folder), 2);
     drop(beside);
-    assert_eq!(marks(&bob), 1);
+    assert_eq!(marks(&folder), 1);
     let pragma = "PRAGMA wal_checkpoint(TRUNCATE)";
-    bob.database
+    bob.client
+        .database
         .read(|c| c.query_row(pragma, [], |_| Ok(())))
         .unwrap();
     // One that was killed: its mark stays, and nobody holds it.
@@ -762,7 +865,9 @@ fn a_database_is_checked_where_a_process_did_not_end_in_order() {
     drop(Database::open(&folder).unwrap());
     assert!(!mark.exists(), "it was checked, and that was all");
 
-    let Bob { folder, database } = bob;
+    let Client {
+        folder, database, ..
+    } = bob.client;
     drop(database);
     let file = folder.path().join("history.db");
     let mut bytes = std::fs::read(&file).unwrap();
@@ -785,20 +890,16 @@ fn a_database_is_checked_where_a_process_did_not_end_in_order() {
 fn a_database_that_failed_is_checked_at_the_next_start() {
     let mut bob = Bob::new();
     let failed = bob
+        .client
         .database
         .write(|transaction| transaction.execute("nonsense", []));
     assert!(matches!(failed, Err(HistoryError::Failed { .. })));
-    let Bob { folder, database } = bob;
+    let Client {
+        folder, database, ..
+    } = bob.client;
     drop(database);
-    let mut bob = Bob {
-        database: Database::open(folder.path()).unwrap(),
-        folder,
-    };
+    let mut database = Database::open(folder.path()).unwrap();
     // Its own alone: the other's was taken away with the check.
-    assert_eq!(marks(&bob), 1);
-    assert!(
-        bob.database
-            .enter(&outgoing(1, Some("Alice"), "x"))
-            .unwrap()
-    );
+    assert_eq!(marks(folder.path()), 1);
+    assert!(database.enter(&outgoing(1, Some("Alice"), "x")).unwrap());
 }

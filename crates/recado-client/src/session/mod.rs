@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
-use recado_engine::{Command, CommandError, Event, WelcomeError};
+use recado_engine::{Command, CommandError, Event, WelcomeError, check_name};
 use recado_proto::frame::{ClosingCode, Malformed, Refused};
 use recado_proto::framing::FrameTooLong;
 use recado_proto::id::MessageId;
@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::files::FilesConfig;
-use crate::history::{Database, History, HistoryError, Outgoing};
+use crate::history::{Database, History, HistoryError, Outgoing, Verification};
 use crate::identity::Identity;
 use crate::trust::{TrustError, Trusted};
 use line::Line;
@@ -74,7 +74,28 @@ pub struct Session {
 #[derive(Debug)]
 pub(crate) enum Request {
     Enter(Outgoing),
+    Verify(String, Option<Comparison>),
     Command(Command),
+}
+
+/// What a person says of a code that they have compared with someone.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Comparison {
+    /// It was the same.
+    Same,
+    /// These digits were read to them.
+    Heard(String),
+}
+
+/// Why someone cannot be verified.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum VerifyError {
+    /// Nobody has that name.
+    UnknownName,
+    /// Their key is not known, and there is no connection now to learn it.
+    Away,
+    /// The digits that were heard are others: someone may stand between.
+    Differs(Box<Verification>),
 }
 
 /// What a session tells.
@@ -99,6 +120,18 @@ pub enum Update {
         /// These were entered, and are not written down: they will not be sent.
         lost: Vec<Outgoing>,
     },
+    /// The answer to [`Session::verify`]; or, unasked, news of what someone says.
+    Verification {
+        /// Whose name, as asked.
+        name: String,
+        /// What was compared.
+        result: Result<Verification, VerifyError>,
+        /// Whether it was asked for.
+        asked: bool,
+    },
+    /// These are the names of all with whom both sides have compared the code. After [`Event::Ready`], and when it
+    /// changes.
+    Verified(Vec<String>),
     /// The session is over; nothing follows.
     Ended(End),
 }
@@ -200,6 +233,21 @@ impl Session {
     pub async fn enter(&self, message: Outgoing) -> Result<(), CommandError> {
         message.check()?;
         self.request(Request::Enter(message)).await;
+        Ok(())
+    }
+
+    /// Asks for the code of someone's key, or says that it was compared: answered by [`Update::Verification`].
+    ///
+    /// # Errors
+    /// [`CommandError`]; nothing was done.
+    pub async fn verify(
+        &self,
+        name: &str,
+        comparison: Option<Comparison>,
+    ) -> Result<(), CommandError> {
+        check_name(name)?;
+        let request = Request::Verify(name.to_owned(), comparison);
+        self.request(request).await;
         Ok(())
     }
 

@@ -6,20 +6,25 @@ use std::time::Duration;
 
 use recado_engine::files::OfferEvent;
 use recado_engine::{
-    Client, ClientConfig, Command, ENTRIES_AHEAD, Event, MailState, Output, State,
+    Client, ClientConfig, Command, ENTRIES_AHEAD, Event, MailState, Output, Receipt, State,
 };
-use recado_proto::frame::{ClientFrame, ClosingCode, RefusalCode, ServerFrame};
+use recado_proto::frame::{ClientFrame, ClosingCode, Person, RefusalCode, ServerFrame};
 use recado_proto::id::{LogId, MessageId, RemoteKey, Signature, StoreId};
+use recado_proto::name::NameKeys;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::back_off::{self, BackOff};
 use super::line::{Happening, Line, Welcomed};
-use super::{End, IncomingMail, Request, SessionConfig, SessionError, Update};
-use crate::files::{Files, Input, Output as FilesOutput, seam};
+use super::{
+    Comparison, End, IncomingMail, Request, SessionConfig, SessionError, Update, VerifyError,
+};
+use crate::e2e::Vault;
+use crate::files::{Files, Input, Output as FilesOutput};
 use crate::history::{
-    Database, Done, Fed, GlobalRecord, History, HistoryError, Keeper, Record, Untaken,
+    Database, Done, Fed, GlobalRecord, History, HistoryError, Keeper, Record, Untaken, UntakenBody,
+    Verification,
 };
 
 /// Messages that may be on their way into the database; then no more requests are taken.
@@ -27,6 +32,9 @@ const ENTERING: usize = 1024;
 
 /// Records that may be; then nothing more is read from the network. As many as one commit takes.
 const RECORDING: usize = 4096;
+
+/// Names whose keys are asked for at once so that they can be verified: more than anyone compares at a time.
+const VERIFYING: usize = 64;
 
 /// How long the end waits for the database.
 const CLOSE_TIME: Duration = Duration::from_secs(5);
@@ -58,6 +66,10 @@ pub(super) struct Task {
     files: Option<Files>,
     /// What is told of files before the session is ready for the first time; nothing once it was.
     held: Option<Vec<OfferEvent>>,
+    /// Who waits to be verified until their key is known.
+    verifying: Vec<(String, Option<Comparison>)>,
+    /// Who was told to be verified.
+    verified: Vec<String>,
 }
 
 /// The way to the server.
@@ -102,7 +114,13 @@ impl Task {
     ) -> Result<(Self, History), SessionError> {
         let (tell, done) = mpsc::unbounded_channel();
         // Bounded by what this task has under way.
-        let keeper = Keeper::start(database, move |news| drop(tell.send(news)))?;
+        let identity = &config.identity;
+        let vault = Vault::new(
+            identity.key().clone(),
+            identity.name().to_owned(),
+            config.trusted.root,
+        );
+        let keeper = Keeper::start(database, vault, move |news| drop(tell.send(news)))?;
         let (state, untaken) = keeper.load().await?;
         let key = RemoteKey::from_bytes(config.identity.public_key());
         let files = start_files(&config)?;
@@ -126,6 +144,8 @@ impl Task {
             told_full: false,
             files,
             held: Some(Vec::new()),
+            verifying: Vec::new(),
+            verified: Vec::new(),
             keeper,
         };
         task.begin(welcomed)?;
@@ -167,7 +187,11 @@ impl Task {
             let deadline = self.client.poll_timeout().map(|at| self.started + at);
             tokio::select! {
                 request = requests.recv(), if self.entering < ENTERING => match request {
-                    Some(request) => self.take_request(request),
+                    Some(request) => {
+                        if let Err(end) = self.take_request(request).await {
+                            return Some(end);
+                        }
+                    }
                     None => return None,
                 },
                 permit = updates.reserve(), if !is_idle => match (permit, self.pending.pop_front()) {
@@ -225,7 +249,7 @@ impl Task {
         let _ = tokio::task::spawn_blocking(move || keeper.close()).await;
     }
 
-    fn take_request(&mut self, request: Request) {
+    async fn take_request(&mut self, request: Request) -> Result<(), End> {
         match request {
             Request::Enter(message) => {
                 self.entering += 1;
@@ -236,6 +260,7 @@ impl Task {
                     files.tell(Input::Command(command));
                 }
             }
+            Request::Verify(name, comparison) => self.verify(name, comparison, true).await?,
             Request::Command(command) => {
                 let now = self.started.elapsed();
                 let result = self.client.handle_command(now, command.clone());
@@ -244,6 +269,7 @@ impl Task {
                 }
             }
         }
+        Ok(())
     }
 
     /// What the database has done.
@@ -286,7 +312,7 @@ impl Task {
         }
         if let Some(answers) = committed {
             self.is_committing = false;
-            self.client.handle_committed(&answers);
+            self.client.handle_committed(answers);
         }
         if let Some(fed) = fed {
             self.take_fed(fed);
@@ -399,23 +425,39 @@ impl Task {
                     self.begin_anew().await?;
                 }
                 Output::Event(Event::Closed { code, detail }) => self.closed(code, detail)?,
-                Output::Event(event) => self.take_event(event),
+                Output::Event(event) => self.take_event(event).await?,
             }
         }
         Ok(())
     }
 
     /// Tells what happened, and writes down what only the history is told of.
-    fn take_event(&mut self, event: Event) {
+    async fn take_event(&mut self, event: Event) -> Result<(), End> {
         match &event {
             Event::Ready { .. } => {
                 self.told_away = false;
                 self.pending.push_back(Update::Event(event));
-                self.replay();
+                self.tell_verified().await?;
+                let replays = std::mem::take(&mut self.replays);
+                self.show(replays, true);
                 for event in self.held.take().unwrap_or_default() {
                     self.pending.push_back(Update::Event(Event::File(event)));
                 }
-                return;
+                return Ok(());
+            }
+            Event::Met { name, found } => {
+                let (name, found) = (name.clone(), *found);
+                return self.met(&name, found).await;
+            }
+            Event::Confirmed { from } => {
+                let name = from.name.clone();
+                return self.verify(name, None, false).await;
+            }
+            Event::Trusted { key } => {
+                let untaken = self.keeper.untaken_of(*key).await;
+                let untaken = untaken.map_err(|error| End::Error(error.into()))?;
+                self.show(untaken, false);
+                self.tell_verified().await?;
             }
             Event::Global {
                 from,
@@ -440,22 +482,18 @@ impl Task {
                 first: *first,
                 last: *last,
             }),
-            Event::State { id, state, .. } if seam::is_note(id) => {
-                return self.take_note_state(*id, *state);
+            Event::NoteState { id, state, .. } => {
+                self.take_note_state(*id, *state);
+                return Ok(());
             }
-            Event::Private {
+            Event::Note {
                 receipt,
                 from,
-                text,
+                note,
                 ..
-            } if self.files.is_some() => {
-                if let (Some(note), Some(files)) = (seam::unwrap(text), &self.files) {
-                    return files.tell(Input::Note {
-                        from: from.clone(),
-                        note,
-                        taken: *receipt,
-                    });
-                }
+            } => {
+                self.take_note(*receipt, from.clone(), note.clone());
+                return Ok(());
             }
             Event::State { id, state, .. } if self.globals.remove(id) => match state {
                 State::Failed(failure) => self.record(Record::GlobalFailed {
@@ -471,6 +509,89 @@ impl Task {
             _ => {}
         }
         self.pending.push_back(Update::Event(event));
+        Ok(())
+    }
+
+    /// Looks up, or notes, what was compared with someone; where their key is not known, it is asked for first.
+    async fn verify(
+        &mut self,
+        name: String,
+        comparison: Option<Comparison>,
+        asked: bool,
+    ) -> Result<(), End> {
+        let failed = |error: HistoryError| End::Error(error.into());
+        let history = self.keeper.history();
+        let found = history.verification(&name).await.map_err(failed)?;
+        let Some(mut verification) = found else {
+            if self.verifying.len() < VERIFYING {
+                let command = Command::Meet { name: name.clone() };
+                let now = self.started.elapsed();
+                if self.client.handle_command(now, command).is_ok() {
+                    self.verifying.push((name, comparison));
+                    return Ok(());
+                }
+            }
+            self.tell_verification(name, Err(VerifyError::Away), asked);
+            return Ok(());
+        };
+        let is_same = match &comparison {
+            None => false,
+            Some(Comparison::Same) => true,
+            Some(Comparison::Heard(heard)) => {
+                let digits =
+                    |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
+                if digits(heard) != digits(&verification.code) {
+                    let differs = VerifyError::Differs(Box::new(verification));
+                    self.tell_verification(name, Err(differs), asked);
+                    return Ok(());
+                }
+                true
+            }
+        };
+        if is_same && !verification.here {
+            self.keeper.compared(name.clone());
+            verification.here = true;
+        }
+        self.tell_verification(name, Ok(verification), asked);
+        self.tell_verified().await
+    }
+
+    /// It is known now whose a name is.
+    async fn met(&mut self, name: &str, found: bool) -> Result<(), End> {
+        let folded = NameKeys::of(name).folded;
+        let is_it = |(asked, _): &mut (String, _)| NameKeys::of(asked).folded == folded;
+        let met: Vec<_> = self.verifying.extract_if(.., is_it).collect();
+        for (name, comparison) in met {
+            match found {
+                true => self.verify(name, comparison, true).await?,
+                false => self.tell_verification(name, Err(VerifyError::UnknownName), true),
+            }
+        }
+        Ok(())
+    }
+
+    fn tell_verification(
+        &mut self,
+        name: String,
+        result: Result<Verification, VerifyError>,
+        asked: bool,
+    ) {
+        self.pending.push_back(Update::Verification {
+            name,
+            result,
+            asked,
+        });
+    }
+
+    /// Tells who is verified, if that has changed.
+    async fn tell_verified(&mut self) -> Result<(), End> {
+        let verified = self.keeper.history().verified().await;
+        let verified = verified.map_err(|error| End::Error(error.into()))?;
+        if verified != self.verified {
+            self.verified.clone_from(&verified);
+            self.pending.push_back(Update::Verified(verified));
+        }
+        Ok(())
     }
 
     /// What those who deal with files want.
@@ -495,6 +616,17 @@ impl Task {
             None => self.files = None,
         }
         Ok(())
+    }
+
+    /// What was said about files. Where nobody deals with them, it waits for a session that does.
+    fn take_note(&self, receipt: Receipt, from: Person, note: Vec<u8>) {
+        if let Some(files) = &self.files {
+            files.tell(Input::Note {
+                from,
+                note,
+                taken: receipt,
+            });
+        }
     }
 
     fn take_note_state(&mut self, id: MessageId, state: State) {
@@ -580,7 +712,8 @@ impl Task {
         while let Some(output) = self.client.poll_output() {
             match output {
                 Output::Event(Event::Closed { code, detail }) => self.closed(code, detail)?,
-                Output::Event(event) => self.take_event(event),
+                Output::Event(Event::Met { .. } | Event::Confirmed { .. }) => {}
+                Output::Event(event) => self.pending.push_back(Update::Event(event)),
                 _ => {}
             }
         }
@@ -599,29 +732,30 @@ impl Task {
         Ok(())
     }
 
-    /// Shows again what may not have been shown.
-    fn replay(&mut self) {
-        let replays = std::mem::take(&mut self.replays);
+    /// Shows what came before; again, if it may have been shown.
+    fn show(&mut self, messages: Vec<Untaken>, replayed: bool) {
         if self.config.incoming == IncomingMail::Left {
             return;
         }
-        for message in replays {
-            if let (Some(note), Some(files)) = (seam::unwrap(&message.text), &self.files) {
-                files.tell(Input::Note {
-                    from: message.from,
-                    note,
-                    taken: message.receipt,
-                });
-                continue;
+        for message in messages {
+            let Untaken {
+                receipt,
+                from,
+                id,
+                sent_at_ms,
+                what,
+            } = message;
+            match what {
+                UntakenBody::Text(text) => self.pending.push_back(Update::Event(Event::Private {
+                    receipt,
+                    from,
+                    id,
+                    sent_at_ms,
+                    text,
+                    replayed,
+                })),
+                UntakenBody::Note(note) => self.take_note(receipt, from, note),
             }
-            self.pending.push_back(Update::Event(Event::Private {
-                receipt: message.receipt,
-                from: message.from,
-                id: message.id,
-                sent_at_ms: message.sent_at_ms,
-                text: message.text,
-                replayed: true,
-            }));
         }
     }
 }

@@ -2,13 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use recado_proto::frame::{
-    Acknowledge, ClientFrame, Envelope, IncomingLane, IncomingPrivate, Person,
-};
-use recado_proto::id::{RemoteKey, StoreId};
+use recado_proto::frame::{Acknowledge, ClientFrame, IncomingLane, IncomingPrivate, Person};
+use recado_proto::id::{MessageId, RemoteKey, StoreId};
 use recado_proto::limits::MAX_UNACKNOWLEDGED;
 
-use super::store::{Content, IncomingState, Receipt, Received, Write};
+use super::store::{Arrived, IncomingState, Receipt, Received, Write};
 use super::{Desk, Effect, Fault};
 use crate::event::Event;
 
@@ -36,6 +34,8 @@ struct Lane {
     untaken: BTreeSet<u64>,
     /// Those that could not be read, and may not be settled.
     unreadable: BTreeSet<u64>,
+    /// Whether its sender has another key than the one remembered for their name: nothing of it is shown.
+    is_held: bool,
     /// The server's number for it in this session.
     handle: Option<u32>,
     /// In this session.
@@ -81,7 +81,8 @@ impl Incoming {
         }
     }
 
-    pub(super) fn announced(&mut self, announced: IncomingLane, desk: &mut Desk) {
+    /// `is_held`: its sender has another key than the one remembered for their name.
+    pub(super) fn announced(&mut self, announced: IncomingLane, is_held: bool, desk: &mut Desk) {
         let IncomingLane {
             lane: handle,
             from,
@@ -91,6 +92,7 @@ impl Incoming {
         let key = (from.key, store);
         let lane = self.lanes.entry(key).or_default();
         lane.handle = Some(handle);
+        lane.is_held = is_held;
         lane.acknowledged = settled;
         lane.unreadable = lane.unreadable.split_off(&settled.saturating_add(1));
         if lane.received < settled {
@@ -110,7 +112,6 @@ impl Incoming {
             self.news.insert(key);
         }
         self.open.insert(handle, (key, from));
-        self.acknowledge(desk);
     }
 
     pub(super) fn receive(
@@ -122,7 +123,7 @@ impl Incoming {
             lane: handle,
             number,
             id,
-            sent_at_ms,
+            sent_at_ms: _,
             envelope,
             dropped: _,
         } = message;
@@ -132,54 +133,88 @@ impl Incoming {
         if checks_numbers && number > lane.received.saturating_add(1) {
             return Err(Fault::Gap);
         }
+        // A server that was restored may hear of numbers before it sends them, and does not count those then.
+        lane.acknowledged = lane.acknowledged.min(number.saturating_sub(1));
         let is_next = number > lane.received;
+        if !is_next && lane.unreadable.contains(&number) {
+            // It was tried once, and is named again.
+            self.news.insert(key);
+            return Ok(());
+        }
         lane.received = lane.received.max(number);
-        let content = match Envelope::decode(&envelope) {
-            _ if envelope.is_empty() => Content::Nothing,
-            Ok(Some(Envelope::Text(text))) => Content::Text(text),
-            Ok(None) | Err(_) => Content::Unreadable,
-        };
-        let receipt = Receipt {
-            from: from.key,
+        desk.write(Write::Receive(Box::new(Received {
+            from: from.clone(),
             store: key.1,
             number,
-        };
-        let event = match &content {
-            Content::Text(text) => {
-                if is_next {
-                    lane.untaken.insert(number);
-                }
-                Some(Event::Private {
-                    receipt,
-                    from: from.clone(),
-                    id,
-                    sent_at_ms,
-                    text: text.clone(),
-                    replayed: false,
-                })
-            }
-            Content::Unreadable => {
-                lane.unreadable.insert(number);
-                let from = from.clone();
-                Some(Event::Unreadable { from, id })
-            }
-            Content::Nothing => None,
-        };
-        desk.write(Write::Receive(Box::new(Received {
+            id,
+            envelope,
+        })));
+        desk.then(Effect::Received {
             from,
             store: key.1,
             number,
             id,
-            sent_at_ms,
-            content,
-        })));
-        desk.then(Effect::Received {
-            lane: key,
-            number,
             is_next,
-            event: event.map(Box::new),
         });
         Ok(())
+    }
+
+    /// What came is written down.
+    pub(super) fn received(
+        &mut self,
+        (from, id): (Person, MessageId),
+        receipt: Receipt,
+        is_next: bool,
+        what: Arrived,
+        desk: &mut Desk,
+    ) {
+        let key = (receipt.from, receipt.store);
+        let number = receipt.number;
+        let Some(lane) = self.lanes.get_mut(&key) else {
+            return;
+        };
+        if is_next && matches!(what, Arrived::Text { .. } | Arrived::Note { .. }) {
+            lane.untaken.insert(number);
+        }
+        let replayed = false;
+        let event = match what {
+            Arrived::Text { text, sent_at_ms } => Some(Event::Private {
+                receipt,
+                from,
+                id,
+                sent_at_ms,
+                text,
+                replayed,
+            }),
+            Arrived::Note { note, sent_at_ms } => Some(Event::Note {
+                receipt,
+                from,
+                id,
+                sent_at_ms,
+                note,
+                replayed,
+            }),
+            Arrived::Verification => Some(Event::Confirmed { from }),
+            Arrived::Unreadable => {
+                lane.unreadable.insert(number);
+                is_next.then_some(Event::Unreadable { from, id })
+            }
+            Arrived::Handshake | Arrived::Known | Arrived::Nothing => None,
+        };
+        if let Some(event) = event
+            && !lane.is_held
+        {
+            desk.tell(event);
+        }
+        self.written(&key, number);
+    }
+
+    /// Nothing of this key is shown, or all is again.
+    pub(super) fn hold(&mut self, from: RemoteKey, is_held: bool) {
+        let lanes = self.lanes.range_mut(lanes_of(from));
+        for (_, lane) in lanes {
+            lane.is_held = is_held;
+        }
     }
 
     /// A message was taken; in manual mode that is what is acknowledged, once it is written down.
@@ -199,13 +234,6 @@ impl Incoming {
         }
     }
 
-    /// A message that was not new: nobody will take it.
-    pub(super) fn forget(&mut self, key: &LaneKey, number: u64) {
-        if let Some(lane) = self.lanes.get_mut(key) {
-            lane.untaken.remove(&number);
-        }
-    }
-
     /// The commit has returned.
     pub(super) fn written(&mut self, key: &LaneKey, number: u64) {
         if let Some(lane) = self.lanes.get_mut(key) {
@@ -214,8 +242,9 @@ impl Incoming {
         }
     }
 
-    /// Acknowledges what can be, one frame a lane.
-    pub(super) fn acknowledge(&mut self, desk: &mut Desk) {
+    /// Acknowledges what can be, one frame a lane. Whoever is told that they cannot be read takes a key package: not
+    /// before there are good ones.
+    pub(super) fn acknowledge(&mut self, has_key_packages: bool, desk: &mut Desk) {
         for key in std::mem::take(&mut self.news) {
             let Some(lane) = self.lanes.get_mut(&key) else {
                 continue;
@@ -226,6 +255,10 @@ impl Incoming {
             };
             // What was said of them may be lost with the server: they stay until it has settled them.
             let news = lane.acknowledged.saturating_add(1)..=up_to;
+            if !has_key_packages && lane.unreadable.range(news.clone()).next().is_some() {
+                self.news.insert(key);
+                continue;
+            }
             // No more than this is under way, so that nothing is left out.
             let unreadable = lane.unreadable.range(news).take(MAX_UNACKNOWLEDGED);
             let unreadable = unreadable.copied().collect();
@@ -237,4 +270,11 @@ impl Incoming {
             }));
         }
     }
+}
+
+/// Every lane of one sender.
+fn lanes_of(from: RemoteKey) -> std::ops::RangeInclusive<LaneKey> {
+    let first = StoreId::from_bytes([0; StoreId::LENGTH]);
+    let last = StoreId::from_bytes([u8::MAX; StoreId::LENGTH]);
+    (from, first)..=(from, last)
 }

@@ -1,18 +1,23 @@
 //! The lanes that begin here.
 
+mod lane;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use recado_proto::frame::{
-    ClientFrame, Envelope, FailureCode, LaneOpened, LaneProgress, LaneRefusalCode, LaneRefused,
-    OpenLane, OutcomesNoted, Person, PrivateMessage, PrivateRefusalCode, PrivateRefused,
+    ClientFrame, FailureCode, KeyPackage, KeyPackageRefusalCode, KeyPackageRefused, LaneOpened,
+    LaneProgress, LaneRefusalCode, LaneRefused, OpenLane, OutcomesNoted, Person,
+    PrivateRefusalCode, PrivateRefused,
 };
-use recado_proto::id::{MessageId, RemoteKey, StoreId};
-use recado_proto::limits::{MAX_UNSTORED, MAX_UNSTORED_BYTES};
+use recado_proto::id::{RemoteKey, StoreId};
+use recado_proto::name::NameKeys;
 
-use super::store::{Entry, Numbered, OutgoingLane, Write};
+use super::keys::{Keys, NEWCOMER_TIME, PACKAGE_RETRY};
+use super::store::{Answer, Entry, Kind, Numbered, OutgoingLane, PackageFault, Write};
 use super::{Desk, Effect, Fault, state_of};
 use crate::event::{Event, Failure, State, WaitReason};
+use lane::{Lane, Phase};
 
 /// The least time before something refused is tried again: a server that says 0 is not asked in a circle.
 const LEAST_WAIT: Duration = Duration::from_millis(20);
@@ -30,87 +35,70 @@ pub(super) enum Standing {
     OldCopy,
 }
 
+/// Who someone is that the server names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Acquaintance {
+    /// The name was not met before, or belongs to this key.
+    Friend,
+    /// The name belongs to another key.
+    Impostor,
+}
+
 /// All of them.
 pub(super) struct Outgoing {
     store: StoreId,
+    /// One's own key.
+    own: RemoteKey,
     /// By the case-mapped form of the recipient's name.
     lanes: BTreeMap<String, Lane>,
     /// Those of this session, by this client's numbers for them.
     open: BTreeMap<u32, String>,
+    /// Numbers of this session for lanes to a key that is not their name's any more: what is still said of them means
+    /// nothing.
+    retired: BTreeSet<u32>,
     /// The last such number; `None` without a session.
     handles: Option<u32>,
     queued: usize,
     /// Lanes that may have something to do.
     busy: VecDeque<String>,
-}
-
-/// The way to one person.
-struct Lane {
-    name: String,
-    key: Option<RemoteKey>,
-    /// The key that the server gives for the name, and that is not trusted.
-    other: Option<Person>,
-    highest: u64,
-    settled_id: Option<MessageId>,
-    /// Without a number, in order of entry.
-    waiting: VecDeque<Entry>,
-    /// With a number and not settled, rising without gaps up to `highest`.
-    numbered: VecDeque<Numbered>,
-    /// Of those, the ones that are not written down as they stand: they are not sent before.
-    unwritten: BTreeSet<u64>,
-    /// The highest failure that is not noted.
-    failed: u64,
-    /// Why it does not go on, as it was last told.
-    told: Option<WaitReason>,
-    phase: Phase,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Phase {
-    Closed,
-    /// Asked for under this number.
-    Opening(u32),
-    Open {
-        lane: u32,
-        /// The next number to send.
-        next: u64,
-    },
-    /// Open, and held back until then.
-    Held {
-        lane: u32,
-        next: u64,
-        until: Duration,
-    },
-    /// To be asked for again then.
-    Refused(Duration),
+    /// The time of the last event.
+    now: Duration,
 }
 
 impl Outgoing {
-    pub(super) fn new(store: StoreId, lanes: Vec<OutgoingLane>) -> Self {
+    pub(super) fn new(store: StoreId, own: RemoteKey, lanes: Vec<OutgoingLane>) -> Self {
         let lane = |lane: OutgoingLane| {
+            let other = lane.other.map(|key| Person {
+                name: lane.name.clone(),
+                key,
+            });
             let state = Lane {
-                name: lane.name,
                 key: lane.key,
-                other: None,
+                other,
+                keys: Keys::new(lane.has_group || lane.key == Some(own)),
                 highest: lane.highest,
                 settled_id: lane.settled_id,
-                waiting: VecDeque::new(),
                 numbered: lane.numbered.into(),
-                unwritten: BTreeSet::new(),
-                failed: 0,
-                told: None,
-                phase: Phase::Closed,
+                ..Lane::new(lane.name)
             };
             (lane.peer, state)
         };
         Self {
             store,
+            own,
             lanes: lanes.into_iter().map(lane).collect(),
             open: BTreeMap::new(),
+            retired: BTreeSet::new(),
             handles: None,
             queued: 0,
             busy: VecDeque::new(),
+            now: Duration::ZERO,
         }
+    }
+
+    /// Time goes on.
+    pub(super) fn tick(&mut self, now: Duration) {
+        self.now = self.now.max(now);
     }
 
     pub(super) fn connect(&mut self, desk: &mut Desk) {
@@ -124,8 +112,11 @@ impl Outgoing {
     pub(super) fn disconnect(&mut self) {
         self.handles = None;
         self.open.clear();
+        self.retired.clear();
         for lane in self.lanes.values_mut() {
             lane.phase = Phase::Closed;
+            lane.is_barred = false;
+            lane.keys.disconnect();
         }
     }
 
@@ -137,7 +128,7 @@ impl Outgoing {
     pub(super) fn is_waiting(&self) -> bool {
         let waits = |lane: &Lane| match lane.phase {
             Phase::Opening(_) => true,
-            _ => lane.unstored().next().is_some(),
+            _ => lane.keys.is_asked() || lane.unstored().next().is_some(),
         };
         self.lanes.values().any(waits)
     }
@@ -157,16 +148,8 @@ impl Outgoing {
             .lanes
             .entry(peer.clone())
             .or_insert_with(|| Lane::new(entry.to.clone()));
-        if lane.other.is_some() {
-            desk.write(Write::Fail {
-                id: entry.id,
-                failure: Failure::KeyChanged,
-            });
-            desk.then(Effect::Event(Event::State {
-                id: entry.id,
-                reference: entry.reference,
-                state: State::Failed(Failure::KeyChanged),
-            }));
+        if lane.is_barred {
+            lane.fail_entry(entry, Failure::KeyChanged, desk);
             return;
         }
         lane.waiting.push_back(entry);
@@ -183,7 +166,8 @@ impl Outgoing {
         let (Some(handles), Some(lane)) = (&mut self.handles, self.lanes.get_mut(peer)) else {
             return;
         };
-        if lane.waiting.is_empty() && lane.numbered.is_empty() {
+        let has_work = !lane.waiting.is_empty() || !lane.numbered.is_empty();
+        if !has_work && !lane.handshake_due && !lane.meets {
             return;
         }
         let Some(handle) = handles.checked_add(1) else {
@@ -221,18 +205,35 @@ impl Outgoing {
             settled,
             failures,
         } = opened;
+        let own = self.own;
         let (peer, lane) = self.of_handle(handle)?;
         if lane.phase != Phase::Opening(handle) {
             return Err(Fault::Lane);
         }
         let peer = peer.clone();
-        if lane.key != Some(recipient.key) || lane.name != recipient.name {
+        if folded(&recipient.name) != peer {
+            return Err(Fault::Name);
+        }
+        if lane.key.is_some_and(|key| key != recipient.key) {
+            // It was asked for the key that is remembered, and says another as if nothing were.
+            self.bar(&peer, recipient, desk);
+            return Ok(Standing::Current);
+        }
+        if lane.key.is_none() || lane.name != recipient.name || lane.other.is_some() {
             lane.key = Some(recipient.key);
             lane.name.clone_from(&recipient.name);
+            lane.other = None;
             desk.write(Write::Remember {
                 peer: peer.clone(),
-                person: recipient,
+                person: recipient.clone(),
             });
+        }
+        if recipient.key == own {
+            lane.keys = Keys::new(true);
+        }
+        if std::mem::take(&mut lane.meets) {
+            let (name, found) = (recipient.name, true);
+            desk.then(Effect::Event(Event::Met { name, found }));
         }
         let known = lane.id_of(accepted);
         let differs = matches!((known, accepted_id), (Some(ours), Some(theirs)) if ours != theirs);
@@ -270,46 +271,91 @@ impl Outgoing {
         } = refused;
         let peer = self.open.remove(&handle).ok_or(Fault::Lane)?;
         let lane = self.lanes.get_mut(&peer).ok_or(Fault::Lane)?;
-        let failure = match (code, holder) {
-            (LaneRefusalCode::NoSuchName, _) => Failure::UnknownName,
-            (LaneRefusalCode::OtherKey, Some(holder)) => {
-                if let Some(old) = lane.key {
-                    desk.tell(Event::KeyChanged {
-                        name: lane.name.clone(),
-                        old,
-                        new: holder.key,
-                    });
-                }
-                lane.other = Some(holder);
-                Failure::KeyChanged
+        match (code, holder) {
+            (LaneRefusalCode::NoSuchName, _) => {
+                self.give_up(&peer, Failure::UnknownName, desk);
+            }
+            (LaneRefusalCode::OtherKey, Some(holder))
+                if lane.key.is_some_and(|key| key != holder.key) =>
+            {
+                self.bar(&peer, holder, desk);
             }
             // What else a server may say is tried again.
-            _ => {
-                lane.phase = Phase::Refused(now.saturating_add(wait(retry_in_ms)));
-                return Ok(());
-            }
+            _ => lane.phase = Phase::Refused(now.saturating_add(wait(retry_in_ms))),
+        }
+        Ok(())
+    }
+
+    /// The server knows a name under another key: nothing goes there until its user trusts it.
+    fn bar(&mut self, peer: &str, holder: Person, desk: &mut Desk) {
+        self.suspect(peer, holder, desk);
+        let mut open = None;
+        if let Some(lane) = self.lanes.get_mut(peer) {
+            lane.is_barred = true;
+            open = match lane.phase {
+                Phase::Opening(lane) | Phase::Open { lane, .. } | Phase::Held { lane, .. } => {
+                    Some(lane)
+                }
+                Phase::Closed | Phase::Refused(_) => None,
+            };
+        }
+        if let Some(handle) = open {
+            self.retire(handle);
+        }
+        self.give_up(peer, Failure::KeyChanged, desk);
+    }
+
+    /// Writes down, and says once, that a name has another key than the one remembered.
+    fn suspect(&mut self, peer: &str, person: Person, desk: &mut Desk) {
+        let Some(lane) = self.lanes.get_mut(peer) else {
+            return;
+        };
+        let Some(old) = lane.key else {
+            return;
+        };
+        if lane.other.as_ref().map(|other| other.key) != Some(person.key) {
+            desk.write(Write::Suspect {
+                peer: peer.to_owned(),
+                person: person.clone(),
+            });
+        }
+        if lane.told_key.replace(person.key) != Some(person.key) {
+            desk.tell(Event::KeyChanged {
+                name: lane.name.clone(),
+                old,
+                new: person.key,
+            });
+        }
+        lane.other = Some(person);
+    }
+
+    /// Everything that is meant for this person has failed.
+    fn give_up(&mut self, peer: &str, failure: Failure, desk: &mut Desk) {
+        let Some(lane) = self.lanes.get_mut(peer) else {
+            return;
         };
         lane.phase = Phase::Closed;
         lane.settled_id = None;
         lane.unwritten.clear();
-        self.queued = self.queued.saturating_sub(lane.waiting.len());
-        let waiting = lane
-            .waiting
-            .drain(..)
-            .map(|entry| (entry.id, entry.reference));
-        let numbered = lane.numbered.drain(..).filter(|own| !own.is_void());
-        let numbered: Vec<_> = numbered.map(|own| (own.id, own.reference)).collect();
-        for (id, reference) in numbered.into_iter().chain(waiting) {
-            desk.write(Write::Fail { id, failure });
-            let state = State::Failed(failure);
-            desk.then(Effect::Event(Event::State {
-                id,
-                reference,
-                state,
-            }));
+        lane.handshake_due = false;
+        if std::mem::take(&mut lane.meets) {
+            desk.tell(Event::Met {
+                name: lane.name.clone(),
+                found: failure == Failure::KeyChanged,
+            });
         }
+        let numbered = lane.numbered.drain(..).filter(Numbered::is_entry);
+        for own in numbered.collect::<Vec<_>>() {
+            let id = own.id;
+            desk.write(Write::Fail { id, failure });
+            desk.settle(state_of(&own, State::Failed(failure)));
+        }
+        self.queued = self.queued.saturating_sub(lane.waiting.len());
+        for entry in std::mem::take(&mut lane.waiting) {
+            lane.fail_entry(entry, failure, desk);
+        }
+        let peer = peer.to_owned();
         desk.write(Write::Abandon { peer });
-        Ok(())
     }
 
     pub(super) fn progress(
@@ -326,10 +372,22 @@ impl Outgoing {
         let (peer, lane) = self.of_handle(handle)?;
         let peer = peer.clone();
         let mut news = false;
+        let mut unreadable = None;
         for failure in &failures {
             lane.failed = lane.failed.max(failure.number);
-            lane.fail(&peer, failure.number, failure.code.into(), desk);
+            if failure.code == FailureCode::Unreadable {
+                // What can be sealed again has not failed.
+                let is_known = lane.numbered.iter().any(|own| {
+                    let is_it = own.number == failure.number;
+                    is_it && !own.is_void()
+                });
+                let lowest = unreadable.unwrap_or(u64::MAX).min(failure.number);
+                unreadable = is_known.then_some(lowest).or(unreadable);
+            } else {
+                lane.fail(&peer, failure.number, failure.code.into(), desk);
+            }
         }
+        let again = unreadable.map_or(0, |from| lane.requeue(&peer, from, desk));
         let newly_stored = lane.numbered.iter_mut();
         for own in newly_stored.take_while(|own| own.number <= stored) {
             if own.stored {
@@ -337,8 +395,8 @@ impl Outgoing {
             }
             own.stored = true;
             news = true;
-            if own.number > settled && !own.is_void() {
-                desk.then(Effect::Event(state_of(own, State::Stored)));
+            if own.number > settled {
+                desk.settle(state_of(own, State::Stored));
             }
         }
         if news {
@@ -349,9 +407,7 @@ impl Outgoing {
         {
             news = true;
             lane.settled_id = Some(own.id);
-            if !own.is_void() {
-                desk.then(Effect::Event(state_of(own, State::Delivered)));
-            }
+            desk.settle(state_of(own, State::Delivered));
             lane.numbered.pop_front();
         }
         if news {
@@ -368,6 +424,7 @@ impl Outgoing {
                 up_to,
             });
         }
+        self.queued = self.queued.saturating_add(again);
         // There may be room again for all of them.
         self.wake_all();
         Ok(())
@@ -407,10 +464,7 @@ impl Outgoing {
                 PrivateRefusalCode::Storage => WaitReason::Storage,
                 _ => WaitReason::Rate,
             };
-            if lane.told.replace(why) != Some(why) {
-                let name = lane.name.clone();
-                desk.tell(Event::Waiting { name, why });
-            }
+            lane.tell_waiting(why, desk);
             lane.phase = Phase::Held {
                 lane: handle,
                 next,
@@ -421,32 +475,208 @@ impl Outgoing {
         Ok(())
     }
 
-    /// Whether there was another key to be trusted.
-    pub(super) fn trust(&mut self, peer: &str, desk: &mut Desk) -> bool {
-        let Some(lane) = self.lanes.get_mut(peer) else {
-            return false;
+    /// Who it is that writes, by what is remembered.
+    pub(super) fn recognise(&mut self, person: &Person, desk: &mut Desk) -> Acquaintance {
+        let peer = folded(&person.name);
+        let lane = self.lanes.get_mut(&peer);
+        match lane.map(|lane| (lane.key, lane)) {
+            Some((Some(key), _)) if key != person.key => {
+                self.bar(&peer, person.clone(), desk);
+                Acquaintance::Impostor
+            }
+            _ => Acquaintance::Friend,
+        }
+    }
+
+    /// Something was opened, or not: its sender is who they say, and the database remembers them now.
+    pub(super) fn received(&mut self, from: &Person, was_opened: bool, arrival: (bool, bool)) {
+        let peer = folded(&from.name);
+        if was_opened {
+            let lane = self.lanes.entry(peer.clone());
+            let lane = lane.or_insert_with(|| Lane::new(from.name.clone()));
+            lane.key.get_or_insert(from.key);
+        }
+        let (has_group, handshake_due) = arrival;
+        let Some(lane) = self.lanes.get_mut(&peer) else {
+            return;
         };
-        let Some(person) = lane.other.take() else {
-            return false;
-        };
+        if lane.key != Some(from.key) {
+            return;
+        }
+        if has_group {
+            lane.keys.joined();
+        }
+        lane.handshake_due |= handshake_due;
+        // Opened, where it is not, by the next look at it.
+        self.busy.push_back(peer);
+    }
+
+    /// Whether there was another key to be trusted; if so, whose it is.
+    pub(super) fn trust(&mut self, peer: &str, desk: &mut Desk) -> Option<Person> {
+        let lane = self.lanes.get_mut(peer)?;
+        let person = lane.other.take()?;
         lane.key = Some(person.key);
         lane.name.clone_from(&person.name);
         lane.highest = 0;
         lane.settled_id = None;
-        let peer = peer.to_owned();
-        desk.write(Write::Remember { peer, person });
-        true
+        lane.is_barred = false;
+        lane.told_key = None;
+        lane.keys = Keys::new(person.key == self.own);
+        lane.handshake_due = false;
+        // Where the old key was barred, nothing is under way to it; where it was not yet, in this session, its lane is
+        // refused as soon as it is asked for, and asked for again.
+        lane.numbered.clear();
+        lane.unwritten.clear();
+        if let Phase::Refused(_) = lane.phase {
+            lane.phase = Phase::Closed;
+        }
+        desk.write(Write::Remember {
+            peer: peer.to_owned(),
+            person: person.clone(),
+        });
+        self.busy.push_back(peer.to_owned());
+        Some(person)
     }
 
-    /// The commit of a number, or of one that travels empty from now on, has returned.
-    pub(super) fn written(&mut self, peer: &str, number: u64, is_there: bool) {
+    fn retire(&mut self, handle: u32) {
+        self.open.remove(&handle);
+        self.retired.insert(handle);
+    }
+
+    /// Whether what is said of this lane means nothing any more.
+    pub(super) fn is_retired(&self, handle: u32) -> bool {
+        self.retired.contains(&handle)
+    }
+
+    /// Learns whose a name is, and says so.
+    pub(super) fn meet(&mut self, name: &str, desk: &mut Desk) {
+        let peer = folded(name);
+        let lane = self.lanes.entry(peer.clone());
+        let lane = lane.or_insert_with(|| Lane::new(name.to_owned()));
+        if lane.key.is_some() {
+            let (name, found) = (lane.name.clone(), true);
+            return desk.tell(Event::Met { name, found });
+        }
+        lane.meets = true;
+        if lane.phase == Phase::Closed {
+            self.open(&peer, desk);
+        }
+    }
+
+    /// The commit of a number has returned.
+    pub(super) fn numbered(&mut self, peer: &str, number: u64, answer: Option<Answer>) {
         let Some(lane) = self.lanes.get_mut(peer) else {
             return;
         };
+        let Some(own) = lane.numbered.iter_mut().find(|own| own.number == number) else {
+            return;
+        };
+        // Also where it was taken back meanwhile: by its id the server's view of the lane is recognised.
+        match &answer {
+            Some(Answer::Sealed(sealed)) => own.id = sealed.id,
+            Some(Answer::Empty(id)) => own.id = *id,
+            _ => {}
+        }
+        if own.is_void() {
+            // That it was taken back is not written down yet.
+            return;
+        }
         lane.unwritten.remove(&number);
-        let own = lane.numbered.iter_mut().find(|own| own.number == number);
-        if let (Some(own), false) = (own, is_there) {
-            own.envelope.clear();
+        match answer {
+            Some(Answer::Sealed(sealed)) => {
+                own.envelope = sealed.envelope;
+                lane.handshake_due |= sealed.handshake_due;
+            }
+            Some(Answer::Unsealed) => {
+                let entry = lane.take_back(number);
+                lane.unsealed.extend(entry);
+                lane.keys = Keys::new(false);
+            }
+            _ => own.kind = Kind::Nothing,
+        }
+        self.busy.push_back(peer.to_owned());
+    }
+
+    /// All numbers of a commit have returned: what could not be sealed waits again, before what was entered later.
+    pub(super) fn gather_unsealed(&mut self) {
+        for lane in self.lanes.values_mut() {
+            self.queued = self.queued.saturating_add(lane.unsealed.len());
+            for entry in lane.unsealed.drain(..).rev() {
+                lane.waiting.push_front(entry);
+            }
+        }
+    }
+
+    /// The commit of a number that travels empty from now on has returned.
+    pub(super) fn voided(&mut self, peer: &str, numbers: std::ops::RangeInclusive<u64>) {
+        if let Some(lane) = self.lanes.get_mut(peer) {
+            lane.unwritten.retain(|number| !numbers.contains(number));
+            self.busy.push_back(peer.to_owned());
+        }
+    }
+
+    /// Somebody's key package has come.
+    pub(super) fn key_package(
+        &mut self,
+        package: KeyPackage,
+        desk: &mut Desk,
+    ) -> Result<(), Fault> {
+        let (peer, lane) = self.of_handle(package.lane)?;
+        if lane.keys.begin() {
+            let (peer, package) = (peer.clone(), package.package);
+            desk.write(Write::Begin {
+                peer: peer.clone(),
+                package,
+            });
+            desk.then(Effect::Begun(peer));
+        }
+        Ok(())
+    }
+
+    /// There is none for now.
+    pub(super) fn key_package_refused(
+        &mut self,
+        refused: KeyPackageRefused,
+        desk: &mut Desk,
+    ) -> Result<(), Fault> {
+        let now = self.now;
+        let (_, lane) = self.of_handle(refused.lane)?;
+        let is_newcomer = refused.code == KeyPackageRefusalCode::None && lane.keys.has_none();
+        let until = match is_newcomer {
+            true => wait(refused.retry_in_ms).min(NEWCOMER_TIME),
+            false => wait(refused.retry_in_ms),
+        };
+        if lane.keys.wait(now.saturating_add(until)) && !is_newcomer {
+            lane.tell_waiting(
+                match refused.code {
+                    KeyPackageRefusalCode::None => WaitReason::NoKeys,
+                    KeyPackageRefusalCode::TooMany => WaitReason::Rate,
+                    _ => WaitReason::Storage,
+                },
+                desk,
+            );
+        }
+        Ok(())
+    }
+
+    /// There is one now.
+    pub(super) fn key_packages_ready(&mut self, handle: u32) -> Result<(), Fault> {
+        let (peer, lane) = self.of_handle(handle)?;
+        let peer = peer.clone();
+        lane.keys.retry();
+        self.busy.push_back(peer);
+        Ok(())
+    }
+
+    /// The commit of a new group has returned.
+    pub(super) fn begun(&mut self, peer: &str, result: Result<(), PackageFault>, desk: &mut Desk) {
+        let retry_at = self.now.saturating_add(PACKAGE_RETRY);
+        let Some(lane) = self.lanes.get_mut(peer) else {
+            return;
+        };
+        if let Some(fault) = lane.keys.begun(result, retry_at) {
+            let name = lane.name.clone();
+            desk.tell(Event::PackageRefused { name, fault });
         }
         self.busy.push_back(peer.to_owned());
     }
@@ -462,6 +692,7 @@ impl Outgoing {
     pub(super) fn poll_timeout(&self) -> Option<Duration> {
         let due = self.lanes.values().filter_map(|lane| match lane.phase {
             Phase::Held { until, .. } | Phase::Refused(until) => Some(until),
+            Phase::Open { .. } if lane.has_something_to_seal() => lane.keys.poll_timeout(),
             Phase::Closed | Phase::Opening(_) | Phase::Open { .. } => None,
         });
         due.min()
@@ -477,6 +708,10 @@ impl Outgoing {
                 }
                 Phase::Refused(until) if until <= now => refused.push(peer.clone()),
                 _ => {}
+            }
+            if state.keys.poll_timeout().is_some_and(|until| until <= now) {
+                state.keys.retry();
+                self.busy.push_back(peer.clone());
             }
         }
         for peer in refused {
@@ -494,11 +729,24 @@ impl Outgoing {
             let Some(lane) = self.lanes.get_mut(&peer) else {
                 continue;
             };
+            if lane.phase == Phase::Closed && (lane.handshake_due || !lane.waiting.is_empty()) {
+                self.open(&peer, desk);
+                continue;
+            }
             let Phase::Open { lane: handle, next } = lane.phase else {
                 continue;
             };
             let next = lane.send(handle, next, &mut unstored, desk);
             lane.phase = Phase::Open { lane: handle, next };
+            if lane.has_something_to_seal() && lane.keys.ask() {
+                desk.send(ClientFrame::TakeKeyPackage(handle));
+            }
+            if !lane.keys.is_ready() {
+                continue;
+            }
+            if std::mem::take(&mut lane.handshake_due) {
+                lane.number_handshake(&peer, desk);
+            }
             while lane.highest.saturating_sub(next) < NUMBERED_AHEAD
                 && let Some(entry) = lane.waiting.pop_front()
             {
@@ -510,129 +758,11 @@ impl Outgoing {
 
     fn wake_all(&mut self) {
         let has_work = |lane: &Lane| match lane.phase {
-            Phase::Open { next, .. } => next <= lane.highest || !lane.waiting.is_empty(),
+            Phase::Open { next, .. } => next <= lane.highest || lane.has_something_to_seal(),
             _ => false,
         };
         let peers = self.lanes.iter().filter(|(_, lane)| has_work(lane));
         self.busy.extend(peers.map(|(peer, _)| peer.clone()));
-    }
-}
-
-impl Lane {
-    fn new(name: String) -> Self {
-        Self {
-            name,
-            key: None,
-            other: None,
-            highest: 0,
-            settled_id: None,
-            waiting: VecDeque::new(),
-            numbered: VecDeque::new(),
-            unwritten: BTreeSet::new(),
-            failed: 0,
-            told: None,
-            phase: Phase::Closed,
-        }
-    }
-
-    /// The lowest number without an outcome.
-    fn lowest(&self) -> u64 {
-        let first = self.numbered.front().map(|own| own.number);
-        first.unwrap_or(self.highest.saturating_add(1))
-    }
-
-    /// The id that this database gave to a number, where that is known.
-    fn id_of(&self, number: u64) -> Option<MessageId> {
-        if number.saturating_add(1) == self.lowest() {
-            return self.settled_id;
-        }
-        let own = self.numbered.iter().find(|own| own.number == number);
-        own.map(|own| own.id)
-    }
-
-    /// Gives the next number to an entry.
-    fn number(&mut self, peer: &str, entry: Entry, desk: &mut Desk) {
-        let number = self.highest.saturating_add(1);
-        self.highest = number;
-        let envelope = Envelope::Text(entry.text).encode();
-        desk.write(Write::Number {
-            entry: entry.entry,
-            peer: peer.to_owned(),
-            number,
-            envelope: envelope.clone(),
-        });
-        desk.then(Effect::Numbered {
-            peer: peer.to_owned(),
-            number,
-        });
-        self.unwritten.insert(number);
-        self.numbered.push_back(Numbered {
-            number,
-            id: entry.id,
-            sent_at_ms: entry.sent_at_ms,
-            envelope,
-            reference: entry.reference,
-            stored: false,
-        });
-    }
-
-    /// Sends from `next` what is written down and finds room; says what is next then.
-    fn send(
-        &self,
-        handle: u32,
-        mut next: u64,
-        unstored: &mut (usize, usize),
-        desk: &mut Desk,
-    ) -> u64 {
-        let start = usize::try_from(next.saturating_sub(self.lowest())).unwrap_or(usize::MAX);
-        for own in self.numbered.iter().skip(start) {
-            let bytes = unstored.1.saturating_add(own.envelope.len());
-            let is_full = unstored.0 >= MAX_UNSTORED || bytes > MAX_UNSTORED_BYTES;
-            if self.unwritten.contains(&own.number) || is_full {
-                break;
-            }
-            *unstored = (unstored.0.saturating_add(1), bytes);
-            next = own.number.saturating_add(1);
-            desk.send(ClientFrame::Private(PrivateMessage {
-                lane: handle,
-                number: own.number,
-                id: own.id,
-                sent_at_ms: own.sent_at_ms,
-                envelope: own.envelope.clone(),
-            }));
-        }
-        next
-    }
-
-    /// Those that were sent in this session and are not stored.
-    fn unstored(&self) -> impl Iterator<Item = &Numbered> {
-        let next = match self.phase {
-            Phase::Open { next, .. } | Phase::Held { next, .. } => next,
-            Phase::Closed | Phase::Opening(_) | Phase::Refused(_) => 0,
-        };
-        let sent = self.numbered.iter();
-        sent.filter(move |own| own.number < next && !own.stored)
-    }
-
-    /// A message has failed for good; its number travels empty, as soon as that is written down.
-    fn fail(&mut self, peer: &str, number: u64, failure: Failure, desk: &mut Desk) {
-        let own = self.numbered.iter_mut().find(|own| own.number == number);
-        let Some(own) = own.filter(|own| !own.is_void()) else {
-            return;
-        };
-        let id = own.id;
-        desk.write(Write::Fail { id, failure });
-        desk.write(Write::Void {
-            peer: peer.to_owned(),
-            number,
-        });
-        desk.then(Effect::Event(state_of(own, State::Failed(failure))));
-        desk.then(Effect::Voided {
-            peer: peer.to_owned(),
-            number,
-        });
-        own.envelope.clear();
-        self.unwritten.insert(number);
     }
 }
 
@@ -649,6 +779,11 @@ impl From<FailureCode> for Failure {
     }
 }
 
-fn wait(retry_in_ms: u64) -> Duration {
+pub(super) fn wait(retry_in_ms: u64) -> Duration {
     Duration::from_millis(retry_in_ms).clamp(LEAST_WAIT, MOST_WAIT)
+}
+
+/// The form under which a name is unique.
+fn folded(name: &str) -> String {
+    NameKeys::of(name).folded
 }

@@ -1,6 +1,9 @@
 //! What the engine and the client's database say to each other about private messages.
+//!
+//! The database seals and opens, in the transaction in which it writes: the engine says what is to be sealed, and hears
+//! what came of it. It never sees a key.
 
-use recado_proto::frame::Person;
+use recado_proto::frame::{KeyPackagesHeld, Person, PutKeyPackages};
 use recado_proto::id::{MessageId, RemoteKey, StoreId};
 
 use crate::event::Failure;
@@ -25,6 +28,10 @@ pub struct OutgoingLane {
     pub name: String,
     /// The key remembered for it.
     pub key: Option<RemoteKey>,
+    /// Another key under which the server knew the name last, and that is not trusted.
+    pub other: Option<RemoteKey>,
+    /// Whether there is a group in which messages to that key can be sealed.
+    pub has_group: bool,
     /// The highest number given; 0 if none.
     pub highest: u64,
     /// The id under the highest number that is settled, if there is one.
@@ -33,7 +40,7 @@ pub struct OutgoingLane {
     pub numbered: Vec<Numbered>,
 }
 
-/// A message that has its number, and is not settled.
+/// What has its number, and is not settled.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Numbered {
     /// Its number.
@@ -42,18 +49,42 @@ pub struct Numbered {
     pub id: MessageId,
     /// By this machine's clock, in milliseconds since 1970.
     pub sent_at_ms: i64,
-    /// The same bytes however often it is sent. Empty: it has failed, and only its number is under way.
+    /// The same bytes however often it is sent; none where only the number is under way.
     pub envelope: Vec<u8>,
     /// Comes back in what is told of it.
     pub reference: Option<String>,
     /// Whether the server has stored it.
     pub stored: bool,
+    /// What it is.
+    pub kind: Kind,
+    /// The entry that it was, if it was one.
+    pub entry: u64,
+    /// How often that was sealed, this time included.
+    pub seals: u32,
+}
+
+/// What a number of a lane stands for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// A message.
+    Text,
+    /// A note of a program to another.
+    Note,
+    /// What keeps the keys fresh.
+    Handshake,
+    /// Nothing any more: only the number is under way.
+    Nothing,
 }
 
 impl Numbered {
     /// Whether only its number is under way.
     pub fn is_void(&self) -> bool {
-        self.envelope.is_empty()
+        self.kind == Kind::Nothing
+    }
+
+    /// Whether it was entered, and can be sealed again.
+    pub(super) fn is_entry(&self) -> bool {
+        matches!(self.kind, Kind::Text | Kind::Note)
     }
 }
 
@@ -85,25 +116,42 @@ pub struct Entry {
     pub to: String,
     /// By this machine's clock, in milliseconds since 1970.
     pub sent_at_ms: i64,
-    /// What it says.
-    pub text: String,
     /// Comes back in what is told of it.
     pub reference: Option<String>,
+    /// [`Kind::Text`] or [`Kind::Note`].
+    pub kind: Kind,
+    /// How often it was sealed, and could not be read.
+    pub seals: u32,
 }
 
-/// What is to be written down; all of a commit, or nothing. [`Receive`](Self::Receive) and
-/// [`Number`](Self::Number) have an answer.
+/// What is to be written down; all of a commit, or nothing. [`Begin`](Self::Begin), [`Number`](Self::Number),
+/// [`Handshake`](Self::Handshake), [`Receive`](Self::Receive) and [`Stock`](Self::Stock) have an [`Answer`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Write {
-    /// The key of a name. One that is remembered already is replaced, and the way to the new one begins at 1.
+    /// The key of a name. One that is remembered already is replaced: all keys that were shared with the old one are
+    /// erased, and the way to the new one begins at 1.
     Remember {
         /// The case-mapped form of the name.
         peer: String,
         /// The name as registered, and its key.
         person: Person,
     },
-    /// An entry has its number and its bytes. Answered by false if it was withdrawn in between: then the number is
-    /// written down with an empty envelope.
+    /// The server knows the name under this key, which is not the one remembered.
+    Suspect {
+        /// The case-mapped form of the name.
+        peer: String,
+        /// The name as registered, and that key.
+        person: Person,
+    },
+    /// A new group with this person, whose key package this is. Answered by [`Answer::Begun`].
+    Begin {
+        /// The case-mapped form of their name.
+        peer: String,
+        /// As the server handed it out.
+        package: Vec<u8>,
+    },
+    /// An entry is sealed under its number. Answered by [`Answer::Sealed`], [`Answer::Empty`] if it was withdrawn, or
+    /// [`Answer::Unsealed`].
     Number {
         /// The entry.
         entry: u64,
@@ -111,8 +159,13 @@ pub enum Write {
         peer: String,
         /// One above the highest.
         number: u64,
-        /// What is sent.
-        envelope: Vec<u8>,
+    },
+    /// What is due to keep the group fresh is sealed under this number. Answered like [`Number`](Self::Number).
+    Handshake {
+        /// The case-mapped form of the recipient's name.
+        peer: String,
+        /// One above the highest.
+        number: u64,
     },
     /// The number travels empty from now on.
     Void {
@@ -120,6 +173,14 @@ pub enum Write {
         peer: String,
         /// The number.
         number: u64,
+    },
+    /// All numbers from this one on travel empty. What was entered and has not failed is an entry without a number
+    /// again, and will be sealed in a new group.
+    Requeue {
+        /// The case-mapped form of the recipient's name.
+        peer: String,
+        /// The lowest of the numbers.
+        from: u64,
     },
     /// What became of a lane: messages up to `stored` are stored; those up to `settled` that have not failed are
     /// delivered, and none of these is under way any more.
@@ -143,8 +204,8 @@ pub enum Write {
         /// The case-mapped form of the name.
         peer: String,
     },
-    /// A message came, and its lane stands at its number from now on, if it stood lower. Answered by whether it is
-    /// new: no message of this sender has this id.
+    /// Something came, and its lane stands at its number from now on, if it stood lower. Answered by
+    /// [`Answer::Received`].
     Receive(Box<Received>),
     /// The lane stands at this number: what was below is missing.
     Miss {
@@ -157,9 +218,114 @@ pub enum Write {
     },
     /// A message was taken: shown, or acted upon.
     Take(Receipt),
+    /// The server has these of one's own key packages. Answered by [`Answer::Stock`].
+    Stock(KeyPackagesHeld),
 }
 
-/// A message that came.
+/// What came of a write, once it is written down.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// There is a group; or why the key package is of no use.
+    Begun(Result<(), PackageFault>),
+    /// It is sealed.
+    Sealed(Box<Sealed>),
+    /// There is nothing to seal: the number travels empty, under this id.
+    Empty(MessageId),
+    /// There is no group to seal it in. The number travels empty, and the entry has none again.
+    Unsealed,
+    /// What had come.
+    Received(Box<Arrival>),
+    /// What is to be put at the server, if anything.
+    Stock(Option<PutKeyPackages>),
+}
+
+/// What is sent under a number.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sealed {
+    /// The id under which it travels.
+    pub id: MessageId,
+    /// Its bytes.
+    pub envelope: Vec<u8>,
+    /// Whether something is to be said to keep the group fresh.
+    pub handshake_due: bool,
+}
+
+/// Why a key package is of no use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PackageFault {
+    /// It is none, or its signatures do not hold.
+    Malformed,
+    /// It is another person's, or for another server.
+    OtherKey,
+    /// Its owner means to keep it for longer than is allowed.
+    Lifetime,
+}
+
+impl PackageFault {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Malformed, Self::OtherKey, Self::Lifetime];
+
+    /// The machine word, as programs see it.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::OtherKey => "other_key",
+            Self::Lifetime => "lifetime",
+        }
+    }
+}
+
+/// What a number of an incoming lane carried.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Arrival {
+    /// What it was.
+    pub what: Arrived,
+    /// Whether there is a group in which messages to its sender can be sealed now.
+    pub has_group: bool,
+    /// Whether something is to be said to keep it fresh.
+    pub handshake_due: bool,
+}
+
+/// What came.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Arrived {
+    /// A message.
+    Text {
+        /// What it says.
+        text: String,
+        /// By the sender's clock, in milliseconds since 1970.
+        sent_at_ms: i64,
+    },
+    /// A note of the sender's program about a file.
+    Note {
+        /// What it says.
+        note: Vec<u8>,
+        /// By the sender's clock, in milliseconds since 1970.
+        sent_at_ms: i64,
+    },
+    /// The sender has compared the code of the two keys, and says that it is right.
+    Verification,
+    /// What keeps the keys fresh.
+    Handshake,
+    /// What had come before.
+    Known,
+    /// What could not be opened; or nothing is opened in this lane until it brings a new group.
+    Unreadable,
+    /// Nothing: its sender gave it up, or the server dropped it.
+    Nothing,
+}
+
+impl Arrived {
+    /// Whether its sender has proved to be who they are.
+    pub(super) fn was_opened(&self) -> bool {
+        match self {
+            Self::Text { .. } | Self::Note { .. } | Self::Verification | Self::Handshake => true,
+            Self::Known | Self::Unreadable | Self::Nothing => false,
+        }
+    }
+}
+
+/// Something that came.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Received {
     /// Its sender.
@@ -168,23 +334,10 @@ pub struct Received {
     pub store: StoreId,
     /// Its number in the lane.
     pub number: u64,
-    /// Its id.
+    /// Its id, as the server says.
     pub id: MessageId,
-    /// By the sender's clock, in milliseconds since 1970.
-    pub sent_at_ms: i64,
-    /// What it says.
-    pub content: Content,
-}
-
-/// What a number of a lane holds.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Content {
-    /// A text.
-    Text(String),
-    /// What this program cannot read.
-    Unreadable,
-    /// Nothing: its sender gave it up, or the server dropped it.
-    Nothing,
+    /// What is to be opened; empty where its sender gave it up or the server dropped it.
+    pub envelope: Vec<u8>,
 }
 
 /// Stands for an incoming private message, to be given back when it was taken.

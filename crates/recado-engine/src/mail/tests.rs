@@ -1,202 +1,34 @@
 //! Random stories of two people, a server and their databases: every process may end at every instant, and whatever
 //! was not written down is then gone.
 
-use std::collections::{BTreeMap, VecDeque};
+mod cases;
+mod database;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use proptest::prelude::*;
 use recado_proto::frame::{
-    FailureCode, IncomingLane, IncomingPrivate, LaneOpened, LaneProgress, OpenLane, Person,
-    PrivateMessage, PrivateRefusalCode, PrivateRefused,
+    FailureCode, IncomingLane, IncomingPrivate, KeyPackage, KeyPackageRefusalCode,
+    KeyPackageRefused, KeyPackagesHeld, LaneOpened, LaneProgress, OpenLane, Person, PrivateMessage,
+    PrivateRefusalCode, PrivateRefused, PutKeyPackages, StoredKeyPackage,
 };
-use recado_proto::id::{MessageId, RemoteKey};
+use recado_proto::id::{KeyPackageReference, MessageId, RemoteKey};
 
 use super::*;
 use crate::event::Failure;
+use database::{Database, seal};
 
 const ALICE: RemoteKey = RemoteKey::from_bytes([1; 32]);
 const BOB: RemoteKey = RemoteKey::from_bytes([2; 32]);
+
+/// Alice's database, until it turns out to be an old copy.
+const FIRST_STORE: StoreId = StoreId::from_bytes([1; 16]);
 
 fn person(key: RemoteKey) -> Person {
     let name = if key == ALICE { "Alice" } else { "Bob" };
     Person {
         name: name.to_owned(),
         key,
-    }
-}
-
-/// A client's database, as the shell would keep it.
-#[derive(Clone, Debug)]
-struct Database {
-    store: StoreId,
-    key: Option<RemoteKey>,
-    highest: u64,
-    settled_id: Option<MessageId>,
-    entries: VecDeque<Entry>,
-    outbox: Vec<Numbered>,
-    incoming: BTreeMap<(RemoteKey, StoreId), u64>,
-    /// What was received, in order: whose, under which id, and whether it was taken.
-    inbox: Vec<(Receipt, MessageId, bool)>,
-    states: BTreeMap<MessageId, State>,
-}
-
-impl Database {
-    fn new(store: u8) -> Self {
-        Self {
-            store: StoreId::from_bytes([store; 16]),
-            key: None,
-            highest: 0,
-            settled_id: None,
-            entries: VecDeque::new(),
-            outbox: Vec::new(),
-            incoming: BTreeMap::new(),
-            inbox: Vec::new(),
-            states: BTreeMap::new(),
-        }
-    }
-
-    fn state(&self) -> MailState {
-        let incoming = self.incoming.iter().map(|((from, store), written)| {
-            let of_lane = |receipt: &Receipt| receipt.from == *from && receipt.store == *store;
-            let untaken = self.inbox.iter();
-            let untaken = untaken.filter(|(receipt, _, taken)| !taken && of_lane(receipt));
-            IncomingState {
-                from: *from,
-                store: *store,
-                written: *written,
-                untaken: untaken.map(|(receipt, ..)| receipt.number).collect(),
-                unreadable: Vec::new(),
-            }
-        });
-        MailState {
-            store: self.store,
-            outgoing: vec![OutgoingLane {
-                peer: "bob".to_owned(),
-                name: "Bob".to_owned(),
-                key: self.key,
-                highest: self.highest,
-                settled_id: self.settled_id,
-                numbered: self.outbox.clone(),
-            }],
-            incoming: incoming.collect(),
-        }
-    }
-
-    fn commit(&mut self, writes: Vec<Write>) -> Vec<bool> {
-        let mut answers = Vec::new();
-        for write in writes {
-            match write {
-                Write::Remember { person, .. } => {
-                    if self.key.replace(person.key) != Some(person.key) {
-                        self.highest = 0;
-                        self.settled_id = None;
-                    }
-                }
-                Write::Number {
-                    entry,
-                    number,
-                    envelope,
-                    ..
-                } => {
-                    let entry_at = self.entries.iter().position(|it| it.entry == entry);
-                    let entry = self.entries.remove(entry_at.unwrap()).unwrap();
-                    assert_eq!(number, self.highest + 1);
-                    self.highest = number;
-                    self.outbox.push(Numbered {
-                        number,
-                        id: entry.id,
-                        sent_at_ms: entry.sent_at_ms,
-                        envelope,
-                        reference: entry.reference,
-                        stored: false,
-                    });
-                    answers.push(true);
-                }
-                Write::Void { number, .. } => {
-                    let mut outbox = self.outbox.iter_mut();
-                    if let Some(own) = outbox.find(|own| own.number == number) {
-                        own.envelope.clear();
-                    }
-                }
-                Write::Progress {
-                    stored, settled, ..
-                } => {
-                    for own in &mut self.outbox {
-                        own.stored |= own.number <= stored;
-                        if own.stored && !own.is_void() {
-                            self.states.insert(own.id, State::Stored);
-                        }
-                    }
-                    let (done, rest) = self.outbox.drain(..).partition(|own| own.number <= settled);
-                    let done: Vec<Numbered> = done;
-                    self.outbox = rest;
-                    for own in done {
-                        self.settled_id = Some(own.id);
-                        if !own.is_void() {
-                            self.states.insert(own.id, State::Delivered);
-                        }
-                    }
-                }
-                Write::Fail { id, failure } => {
-                    self.states.insert(id, State::Failed(failure));
-                }
-                Write::Abandon { .. } => {
-                    self.outbox.clear();
-                    self.settled_id = None;
-                }
-                Write::Receive(received) => {
-                    let lane = (received.from.key, received.store);
-                    let written = self.incoming.entry(lane).or_default();
-                    *written = received.number.max(*written);
-                    let is_new = !self.inbox.iter().any(|(_, id, _)| *id == received.id);
-                    answers.push(is_new);
-                    if is_new && matches!(received.content, Content::Text(_)) {
-                        let receipt = Receipt {
-                            from: received.from.key,
-                            store: received.store,
-                            number: received.number,
-                        };
-                        self.inbox.push((receipt, received.id, false));
-                    }
-                }
-                Write::Miss {
-                    from, store, up_to, ..
-                } => {
-                    self.incoming.insert((from.key, store), up_to);
-                }
-                Write::Take(receipt) => {
-                    for (taken, _, is_taken) in &mut self.inbox {
-                        *is_taken |= *taken == receipt;
-                    }
-                }
-            }
-        }
-        answers
-    }
-
-    fn restart(&mut self, store: StoreId) {
-        self.store = store;
-        self.highest = 0;
-        self.settled_id = None;
-        let outbox = std::mem::take(&mut self.outbox);
-        for own in outbox.into_iter().rev().filter(|own| !own.is_void()) {
-            let Ok(Some(recado_proto::frame::Envelope::Text(text))) =
-                recado_proto::frame::Envelope::decode(&own.envelope)
-            else {
-                panic!("not a text");
-            };
-            self.entries.push_front(Entry {
-                entry: own.number,
-                id: own.id,
-                peer: "bob".to_owned(),
-                to: "Bob".to_owned(),
-                sent_at_ms: own.sent_at_ms,
-                text,
-                reference: own.reference,
-            });
-        }
-        for (at, entry) in self.entries.iter_mut().enumerate() {
-            entry.entry = at as u64;
-        }
     }
 }
 
@@ -215,7 +47,7 @@ struct Process {
 impl Process {
     fn new(database: Database, manual: bool) -> Self {
         let mut process = Self {
-            mail: Mail::new(database.state(), manual),
+            mail: Mail::new(database.state(), RemoteKey::from_bytes([7; 32]), manual),
             database,
             committing: None,
             frames: VecDeque::new(),
@@ -243,8 +75,9 @@ impl Process {
             peer: "bob".to_owned(),
             to: "Bob".to_owned(),
             sent_at_ms: 0,
-            text: id.to_string(),
             reference: None,
+            kind: Kind::Text,
+            seals: 0,
         });
         self.feed();
     }
@@ -287,7 +120,7 @@ impl Process {
     fn commit(&mut self) {
         if let Some(writes) = self.committing.take() {
             let answers = self.database.commit(writes);
-            self.mail.handle_committed(&answers);
+            self.mail.handle_committed(answers);
             self.drain();
         }
     }
@@ -328,6 +161,8 @@ struct ServerLane {
 struct Written {
     lanes: BTreeMap<StoreId, ServerLane>,
     mailbox: Vec<(StoreId, PrivateMessage)>,
+    /// Alice's and Bob's.
+    key_packages: [Vec<StoredKeyPackage>; 2],
 }
 
 /// The server, played by hand.
@@ -346,8 +181,44 @@ struct Server {
 }
 
 impl Server {
+    /// Someone's own key packages: what they put, and what is said then.
+    fn stock(&mut self, who: usize, put: Option<PutKeyPackages>) -> ServerFrame {
+        if let Some(put) = put {
+            self.now.key_packages[who] = put.packages;
+            self.written.key_packages = self.now.key_packages.clone();
+        }
+        let packages = self.now.key_packages[who].iter();
+        ServerFrame::KeyPackagesHeld(KeyPackagesHeld {
+            references: packages.map(|package| package.reference).collect(),
+            ..KeyPackagesHeld::default()
+        })
+    }
+
     fn hear_alice(&mut self, frame: ClientFrame) {
         match frame {
+            ClientFrame::ListKeyPackages => {
+                let held = self.stock(0, None);
+                self.alice.push_back(held);
+            }
+            ClientFrame::PutKeyPackages(put) => {
+                let held = self.stock(0, Some(put));
+                self.alice.push_back(held);
+            }
+            ClientFrame::TakeKeyPackage(lane) => {
+                let package = self.now.key_packages[1].first();
+                self.alice.push_back(match package {
+                    Some(stored) => ServerFrame::KeyPackage(KeyPackage {
+                        lane,
+                        package: stored.package.clone(),
+                        last_resort: true,
+                    }),
+                    None => ServerFrame::KeyPackageRefused(KeyPackageRefused {
+                        lane,
+                        code: KeyPackageRefusalCode::None,
+                        retry_in_ms: 10,
+                    }),
+                });
+            }
             ClientFrame::OpenLane(OpenLane {
                 lane,
                 store,
@@ -417,8 +288,17 @@ impl Server {
     }
 
     fn hear_bob(&mut self, frame: ClientFrame) {
-        let ClientFrame::Acknowledge(acknowledge) = frame else {
-            panic!("{frame:?}");
+        let acknowledge = match frame {
+            ClientFrame::Acknowledge(acknowledge) => acknowledge,
+            ClientFrame::ListKeyPackages => {
+                let held = self.stock(1, None);
+                return self.bob.push_back(held);
+            }
+            ClientFrame::PutKeyPackages(put) => {
+                let held = self.stock(1, Some(put));
+                return self.bob.push_back(held);
+            }
+            other => panic!("{other:?}"),
         };
         let mut sent = self.sent.iter();
         let (store, _) = sent
@@ -426,6 +306,13 @@ impl Server {
             .unwrap();
         let store = *store;
         let state = self.now.lanes.get_mut(&store).unwrap();
+        for number in acknowledge.unreadable {
+            if number > state.settled && !state.failures.iter().any(|it| it.number == number) {
+                let code = FailureCode::Unreadable;
+                let failure = recado_proto::frame::Failure { number, code };
+                state.failures.push(failure);
+            }
+        }
         state.taken = state.taken.max(acknowledge.up_to);
         self.settle(store);
     }
@@ -539,7 +426,7 @@ impl Story {
         self.alice.frames.clear();
         self.server.open.clear();
         self.server.alice.clear();
-        self.alice.mail.handle_connected();
+        self.alice.mail.handle_connected(Duration::ZERO);
         self.alice.drain();
     }
 
@@ -555,7 +442,8 @@ impl Story {
     fn connect_bob(&mut self) {
         self.leave_bob();
         self.server.bob_is_here = true;
-        self.bob.mail.handle_connected();
+        self.bob.mail.handle_connected(Duration::ZERO);
+        self.bob.drain();
         self.server.deliver();
     }
 
@@ -622,6 +510,14 @@ impl Story {
         }
     }
 
+    /// Bob goes on with a database without keys.
+    fn bob_loses_his_keys(&mut self) {
+        self.bob.committing = None;
+        self.bob.database.lose_keys();
+        self.bob.end();
+        self.connect_bob();
+    }
+
     fn bob_takes(&mut self) {
         for event in std::mem::take(&mut self.bob.events) {
             if let Event::Private { receipt, .. } = event {
@@ -645,7 +541,8 @@ impl Story {
             for step in [2, 4, 6, 8, 10, 12, 14, 19, 21] {
                 self.step(step);
             }
-            if round == 20 {
+            if round % 20 == 0 {
+                self.alice.end();
                 self.connect_alice();
                 self.connect_bob();
             }
@@ -682,6 +579,7 @@ proptest! {
             prop_assert_eq!(state, Some(&State::Delivered));
         }
         prop_assert!(story.alice.database.outbox.is_empty());
+        prop_assert_eq!(story.alice.database.store, FIRST_STORE, "it was no old copy");
     }
 
     #[test]
@@ -716,6 +614,53 @@ proptest! {
         once.sort();
         once.dedup();
         prop_assert_eq!(once.len(), arrived.len());
+        prop_assert!(story.alice.database.outbox.is_empty());
+    }
+
+    #[test]
+    fn what_bob_cannot_read_is_sealed_again_in_order(
+        before in steps(), after in steps(), manual: bool,
+    ) {
+        let mut story = Story::new(manual);
+        for step in before {
+            story.step(step);
+        }
+        story.bob_loses_his_keys();
+        for step in after {
+            story.step(step);
+        }
+        story.settle();
+        prop_assert_eq!(story.arrived(), story.entered.clone());
+        for id in &story.entered {
+            let state = story.alice.database.states.get(id);
+            prop_assert_eq!(state, Some(&State::Delivered));
+        }
+        prop_assert!(story.alice.database.outbox.is_empty());
+        prop_assert_eq!(story.alice.database.store, FIRST_STORE, "it was no old copy");
+    }
+
+    #[test]
+    fn what_bob_can_never_read_has_failed_and_nothing_behind_it_overtakes(steps in steps()) {
+        let mut story = Story::new(false);
+        for step in steps {
+            match step {
+                240.. => story.bob_loses_his_keys(),
+                step => story.step(step),
+            }
+        }
+        story.settle();
+        let arrived = story.arrived();
+        for id in &story.entered {
+            let state = story.alice.database.states.get(id).copied();
+            let is_right = match state {
+                Some(State::Delivered) => arrived.contains(id),
+                Some(State::Failed(Failure::Unreadable)) => true,
+                _ => false,
+            };
+            prop_assert!(is_right, "{:?}", state);
+        }
+        let sent: Vec<_> = story.entered.iter().filter(|id| arrived.contains(id)).copied().collect();
+        prop_assert_eq!(arrived, sent);
         prop_assert!(story.alice.database.outbox.is_empty());
     }
 

@@ -1,5 +1,6 @@
 //! Stories of Alice, Bob and the hub, with a backend that answers at once.
 
+mod key_packages;
 mod model;
 mod operating;
 mod private;

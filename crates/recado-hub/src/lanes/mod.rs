@@ -302,6 +302,15 @@ impl Lanes {
         })
     }
 
+    /// To whom a lane of this session leads.
+    pub(crate) fn recipient(&self, place: Place, handle: u32) -> Result<RemoteKey, Misuse> {
+        let outgoing = place.outgoing.and_then(|at| self.outgoing.get(at));
+        let lane = outgoing.and_then(|outgoing| outgoing.lane(handle));
+        let lane = lane.and_then(|at| self.lanes.get(at));
+        let mailbox = lane.and_then(|lane| self.mailboxes.get(lane.mailbox));
+        mailbox.map(|mailbox| mailbox.key).ok_or(sending::NOT_OPEN)
+    }
+
     fn share_of(&self, recipient: &RemoteKey, sender: &RemoteKey) -> Option<usize> {
         let mailbox = self.mailboxes.get(*self.by_key.get(recipient)?)?;
         mailbox.shares.get(sender).copied()

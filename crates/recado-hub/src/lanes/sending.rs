@@ -20,7 +20,7 @@ use crate::event::Outputs;
 use crate::millis;
 use crate::session::SessionNumber;
 
-const NOT_OPEN: Misuse = "a lane that is not open";
+pub(super) const NOT_OPEN: Misuse = "a lane that is not open";
 
 /// Why a message is not taken, and when to try again.
 type Refusal = (PrivateRefusalCode, Duration);

@@ -117,7 +117,11 @@ impl MemoryBackend {
         let freed = unused
             .iter()
             .filter_map(|(_, folded)| self.names.remove(folded));
-        freed.map(|named| named.person).collect()
+        let freed: Vec<_> = freed.map(|named| named.person).collect();
+        for person in &freed {
+            self.key_packages.discard_all(&person.key);
+        }
+        freed
     }
 
     pub(super) fn decisions(&self) -> Decisions {
@@ -338,6 +342,7 @@ impl MemoryBackend {
             let lane = self.lanes.get(&mail.lane);
             lane.is_some_and(|lane| lane.recipient == *recipient)
         });
+        self.key_packages.discard_all(recipient);
         self.drop_waiting(&marks, FailureCode::RecipientGone)
     }
 }

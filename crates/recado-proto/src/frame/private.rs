@@ -1,17 +1,12 @@
 //! The frames of private messages. `docs/protocol.md` §Private messages says what each means.
 
-use prost::Message;
-
 use super::{
     FailureCode, LaneRefusalCode, MAX_NAME_BYTES, Malformed, Person, PrivateRefusalCode, at_most,
     check_length, id, optional, optional_id, person,
 };
 use crate::id::{MessageId, RemoteKey, StoreId};
-use crate::limits::{MAX_FAILURES_PER_FRAME, MAX_TEXT, MAX_UNACKNOWLEDGED};
+use crate::limits::{MAX_ENVELOPE, MAX_FAILURES_PER_FRAME, MAX_UNACKNOWLEDGED};
 use crate::wire;
-
-/// Bytes that a private message's envelope adds to its text at most.
-const ENVELOPE_OVERHEAD: usize = 1024;
 
 /// See [`ClientFrame::OpenLane`](super::ClientFrame::OpenLane).
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -72,7 +67,7 @@ pub struct PrivateMessage {
     pub id: MessageId,
     /// By the sender's clock, in milliseconds since 1970.
     pub sent_at_ms: i64,
-    /// An encoded [`Envelope`]; empty where the sender gave the message up.
+    /// An encoded [`Envelope`](crate::content::Envelope); empty where the sender gave the message up.
     pub envelope: Vec<u8>,
 }
 
@@ -144,7 +139,7 @@ pub struct IncomingPrivate {
     pub id: MessageId,
     /// By the sender's clock, in milliseconds since 1970.
     pub sent_at_ms: i64,
-    /// An encoded [`Envelope`]; empty where the message was given up or dropped.
+    /// An encoded [`Envelope`](crate::content::Envelope); empty where the message was given up or dropped.
     pub envelope: Vec<u8>,
     /// Why the server dropped it.
     pub dropped: Option<FailureCode>,
@@ -179,35 +174,6 @@ pub struct Blocked {
     pub blocked: bool,
     /// Whether it is so now, durably.
     pub done: bool,
-}
-
-/// What a private message carries, for the two people alone.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Envelope {
-    /// The text itself.
-    Text(String),
-}
-
-impl Envelope {
-    /// The bytes that a private message carries.
-    pub fn encode(self) -> Vec<u8> {
-        let Self::Text(text) = self;
-        let content = Some(wire::envelope::Content::Text(text));
-        wire::Envelope { content }.encode_to_vec()
-    }
-
-    /// Reads what a private message carried. `None` is an envelope of a later version.
-    ///
-    /// # Errors
-    /// [`Malformed`].
-    pub fn decode(bytes: &[u8]) -> Result<Option<Self>, Malformed> {
-        Ok(match wire::Envelope::decode(bytes)?.content {
-            None => None,
-            Some(wire::envelope::Content::Text(text)) => {
-                Some(Self::Text(at_most("text", text, MAX_TEXT)?))
-            }
-        })
-    }
 }
 
 impl From<OpenLane> for wire::OpenLane {
@@ -522,6 +488,5 @@ fn decode_failures(failures: Vec<wire::Failure>) -> Result<Vec<Failure>, Malform
 }
 
 fn envelope_within_limit(envelope: Vec<u8>) -> Result<Vec<u8>, Malformed> {
-    let limit = MAX_TEXT.saturating_add(ENVELOPE_OVERHEAD);
-    check_length("envelope", envelope.len(), limit).map(|()| envelope)
+    check_length("envelope", envelope.len(), MAX_ENVELOPE).map(|()| envelope)
 }

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::framing::FrameSplitter;
-use crate::id::{OfferId, StoreId};
+use crate::id::{KeyPackageReference, OfferId, StoreId};
+use crate::limits::MAX_KEY_PACKAGES;
 use crate::relay::RelayToken;
 
 fn person_named(name: &str) -> Person {
@@ -59,7 +60,7 @@ fn every_client_frame_goes_there_and_back() {
         number: 3,
         id: MessageId::from_bytes([1; 16]),
         sent_at_ms: i64::MAX,
-        envelope: Envelope::Text("Olá, B!".into()).encode(),
+        envelope: vec![1, 2, 3],
     }));
     client_round_trip(ClientFrame::OutcomesNoted(OutcomesNoted {
         lane: 1,
@@ -87,6 +88,22 @@ fn every_client_frame_goes_there_and_back() {
     }]));
     client_round_trip(ClientFrame::DatagramsLost);
     client_round_trip(ClientFrame::DatagramProbe);
+    client_round_trip(ClientFrame::ListKeyPackages);
+    client_round_trip(ClientFrame::TakeKeyPackage(7));
+    for last_resort in [None, Some(stored_key_package(9))] {
+        client_round_trip(ClientFrame::PutKeyPackages(PutKeyPackages {
+            packages: vec![stored_key_package(1), stored_key_package(2)],
+            last_resort,
+            replaces: true,
+        }));
+    }
+}
+
+fn stored_key_package(number: u8) -> StoredKeyPackage {
+    StoredKeyPackage {
+        reference: KeyPackageReference::from_bytes([number; 16]),
+        package: vec![number; 450],
+    }
 }
 
 #[test]
@@ -202,6 +219,25 @@ fn every_server_frame_goes_there_and_back() {
     }));
     server_round_trip(ServerFrame::ProbeHeard(7));
     server_round_trip(ServerFrame::PathUnconfirmed);
+    for last_resort in [None, Some(KeyPackageReference::from_bytes([9; 16]))] {
+        server_round_trip(ServerFrame::KeyPackagesHeld(KeyPackagesHeld {
+            references: vec![KeyPackageReference::from_bytes([1; 16])],
+            last_resort,
+            retry_in_ms: 0,
+        }));
+    }
+    server_round_trip(ServerFrame::KeyPackagesLow(3));
+    server_round_trip(ServerFrame::KeyPackage(KeyPackage {
+        lane: 1,
+        package: vec![1, 2, 3],
+        last_resort: true,
+    }));
+    server_round_trip(ServerFrame::KeyPackageRefused(KeyPackageRefused {
+        lane: 1,
+        code: KeyPackageRefusalCode::None,
+        retry_in_ms: 1000,
+    }));
+    server_round_trip(ServerFrame::KeyPackagesReady(1));
 }
 
 #[test]
@@ -253,6 +289,17 @@ fn limits_are_held() {
     ));
 
     bytes.clear();
+    let many = PutKeyPackages {
+        packages: vec![stored_key_package(1); MAX_KEY_PACKAGES + 1],
+        last_resort: None,
+        replaces: false,
+    };
+    ClientFrame::PutKeyPackages(many)
+        .encode(&mut bytes)
+        .unwrap();
+    assert!(ClientFrame::decode(&bytes[4..]).is_err());
+
+    bytes.clear();
     let full = Roster {
         people: vec![person_named(&"\u{10348}".repeat(32)); MAX_PEOPLE_PER_FRAME],
         last: false,
@@ -267,7 +314,6 @@ proptest! {
         let _ = ServerFrame::decode(&bytes);
         let _ = ClientDatagram::decode(&bytes);
         let _ = ServerDatagram::decode(&bytes);
-        let _ = Envelope::decode(&bytes);
         let _ = FrameSplitter::default().push(&bytes, |frame| {
             ClientFrame::decode(frame).map(drop)
         });

@@ -8,10 +8,14 @@ use rusqlite::config::DbConfig;
 use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior};
 
-use super::{BackendError, mail, names, operating};
+use super::{BackendError, key_packages, mail, names, operating};
 
 /// Numbered from 1; frozen once released.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("operating.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("schema.sql"),
+    include_str!("operating.sql"),
+    include_str!("key_packages.sql"),
+];
 
 /// Pages in the write-ahead log, about, after which they are moved into the database: 4 MiB.
 const CHECKPOINT_PAGES: usize = 1_000;
@@ -92,6 +96,12 @@ impl Database {
                 return Err(BackendError::Damaged { path, said });
             }
         }
+        if !missing.is_empty() {
+            // What an upgrade erases is gone from the file too.
+            transaction
+                .pragma_update(None, "secure_delete", "ON")
+                .map_err(failed)?;
+        }
         for migration in missing {
             transaction.execute_batch(migration).map_err(failed)?;
         }
@@ -103,6 +113,11 @@ impl Database {
         let seconds = meta(&transaction, "service_seconds").map_err(failed)?;
         let ran_before = seconds.and_then(|text| text.parse().ok()).unwrap_or(0);
         transaction.commit().map_err(failed)?;
+        if !missing.is_empty() {
+            connection
+                .execute_batch("PRAGMA secure_delete = OFF; PRAGMA wal_checkpoint(TRUNCATE);")
+                .map_err(failed)?;
+        }
         Ok(Self {
             connection,
             ran_before,
@@ -330,6 +345,9 @@ fn answer(
             *looked_at = looked;
             BackendAnswer::Dropped(dropped)
         }
+        BackendRequest::KeyPackages(request) => {
+            BackendAnswer::KeyPackages(key_packages::answer(transaction, seconds, request)?)
+        }
     })
 }
 
@@ -353,6 +371,7 @@ fn pages_of(request: &BackendRequest) -> usize {
         BackendRequest::Discard { lanes } => 3 * lanes.len(),
         BackendRequest::Operator { request, .. } => operating::pages_of(request),
         BackendRequest::Fetch { .. } | BackendRequest::Load => 0,
+        BackendRequest::KeyPackages(request) => key_packages::pages_of(request),
     }
 }
 

@@ -483,7 +483,10 @@ fn mailbox_state(transaction: &Transaction<'_>, recipient: i64) -> rusqlite::Res
         })
 }
 
-fn find_person(transaction: &Transaction<'_>, key: &RemoteKey) -> rusqlite::Result<Option<i64>> {
+pub(super) fn find_person(
+    transaction: &Transaction<'_>,
+    key: &RemoteKey,
+) -> rusqlite::Result<Option<i64>> {
     transaction
         .prepare_cached("SELECT person FROM person WHERE key = ?1")?
         .query_row([key.as_bytes()], |row| row.get(0))
@@ -491,7 +494,10 @@ fn find_person(transaction: &Transaction<'_>, key: &RemoteKey) -> rusqlite::Resu
 }
 
 /// The number of a key, which is given one if it has none.
-fn person_number(transaction: &Transaction<'_>, key: &RemoteKey) -> rusqlite::Result<i64> {
+pub(super) fn person_number(
+    transaction: &Transaction<'_>,
+    key: &RemoteKey,
+) -> rusqlite::Result<i64> {
     if let Some(person) = find_person(transaction, key)? {
         return Ok(person);
     }

@@ -5,6 +5,7 @@
 #[cfg(recado_control = "early")]
 mod control;
 mod database;
+mod key_packages;
 mod mail;
 mod names;
 mod operating;

@@ -8,6 +8,7 @@ use recado_proto::ticket::TicketHash;
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::database::{Clock, meta, set_meta};
+use super::key_packages;
 use super::mail::{id, integer};
 
 /// A name that is claimed.
@@ -182,12 +183,12 @@ pub(super) fn free_unused(
     Ok(freed.into_iter().map(|(person, _)| person).collect())
 }
 
-/// Takes a name, case-mapped, from its key.
+/// Takes a name, case-mapped, from its key, whose key packages go with it.
 pub(super) fn release(
     transaction: &Transaction<'_>,
     folded: &str,
 ) -> rusqlite::Result<Option<Person>> {
-    transaction
+    let released = transaction
         .prepare_cached("DELETE FROM name WHERE folded = ?1 RETURNING shown, key")?
         .query_row([folded], |row| {
             Ok(Person {
@@ -195,7 +196,11 @@ pub(super) fn release(
                 key: id(row, 1)?,
             })
         })
-        .optional()
+        .optional()?;
+    if let Some(person) = &released {
+        key_packages::discard_all(transaction, &person.key)?;
+    }
+    Ok(released)
 }
 
 fn insert_skeletons(transaction: &Transaction<'_>, keys: &NameKeys) -> rusqlite::Result<()> {

@@ -12,6 +12,7 @@ use rusqlite::types::Type;
 use rusqlite::{OptionalExtension, Row, ToSql, Transaction, params};
 
 use super::database::Clock;
+use super::key_packages;
 use super::mail::{self, id, integer, number};
 use super::names;
 
@@ -269,7 +270,10 @@ fn ban(transaction: &Transaction<'_>, clock: Clock, target: &BanTarget) -> Outco
         Err(error) => return Ok(Err(error)),
     };
     let dropped = match &banned {
-        Banned::Key(person) => mail::discard_all(transaction, &person.key)?,
+        Banned::Key(person) => {
+            key_packages::discard_all(transaction, &person.key)?;
+            mail::discard_all(transaction, &person.key)?
+        }
         Banned::Name(_) | Banned::Network(_) => Vec::new(),
     };
     let ban = Ban { banned, since };

@@ -3,6 +3,7 @@
 use recado_client::FileCommand;
 use recado_client::files::which;
 use recado_client::https::Method;
+use recado_client::session::Comparison;
 
 use super::calculating::{Asked, SayTo};
 use crate::calculator::{self, Calculation};
@@ -30,6 +31,8 @@ pub(crate) enum Typed {
     Block(String),
     /// `/trust NAME`.
     Trust(String),
+    /// `/verify NAME`, and what was said of the code.
+    Verify { name: String, said: Said },
     /// `/calc X OP Y [--all | --to NAME]`.
     Calc(Asked),
     /// `/calc` with something that is no number or no operation: why, in the person's words.
@@ -44,12 +47,21 @@ pub(crate) enum Typed {
     Towards { to: Option<String>, command: String },
     /// A command that lacks something: its own name, as typed.
     Incomplete(String),
-    /// A command that this version does not know how to do yet.
-    NotYet(String),
     /// No such command.
     Unknown(String),
     /// Text without a command, which is never sent by itself; `//` stands for its leading slash.
     Bare(String),
+}
+
+/// What was said of a code.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Said {
+    /// Nothing: it is to be shown.
+    Nothing,
+    /// That it is the same, or the digits that were heard.
+    Compared(Comparison),
+    /// Neither.
+    Unclear,
 }
 
 /// The commands, and what each is called in Portuguese: what completion and help offer.
@@ -94,7 +106,8 @@ pub(crate) fn parse(language: Language, line: &str) -> Typed {
             to: None,
             command: word,
         },
-        "search" | "buscar" | "block" | "bloquear" | "trust" | "confiar" | "calc"
+        "search" | "buscar" | "block" | "bloquear" | "trust" | "confiar" | "verify"
+        | "verificar" | "calc"
             if all.is_empty() =>
         {
             Typed::Incomplete(word)
@@ -147,9 +160,26 @@ pub(crate) fn parse(language: Language, line: &str) -> Typed {
         "search" | "buscar" => Typed::Search(all.to_owned()),
         "block" | "bloquear" => Typed::Block(all.to_owned()),
         "trust" | "confiar" => Typed::Trust(all.to_owned()),
+        "verify" | "verificar" => {
+            let (name, said) = split_word(all);
+            let name = name.to_owned();
+            Typed::Verify {
+                said: compared(said.trim()),
+                name,
+            }
+        }
         "calc" => calculation(language, all),
-        "verify" | "verificar" => Typed::NotYet(word),
         _ => Typed::Unknown(word),
+    }
+}
+
+fn compared(said: &str) -> Said {
+    let is_code = said.chars().all(|it| it.is_ascii_digit() || it == ' ');
+    match said.to_lowercase().as_str() {
+        "" => Said::Nothing,
+        "yes" | "sim" | "ok" => Said::Compared(Comparison::Same),
+        _ if is_code => Said::Compared(Comparison::Heard(said.to_owned())),
+        _ => Said::Unclear,
     }
 }
 
@@ -262,6 +292,16 @@ mod tests {
         ] {
             assert_eq!(parse(line), Typed::Files(vec![command]), "{line}");
         }
+        let heard = Comparison::Heard("12345 67890".to_owned());
+        for (line, said) in [
+            ("/verify B", Said::Nothing),
+            ("/verificar  B  Sim ", Said::Compared(Comparison::Same)),
+            ("/verify B 12345 67890", Said::Compared(heard)),
+            ("/verify B no", Said::Unclear),
+        ] {
+            let name = "B".to_owned();
+            assert_eq!(parse(line), Typed::Verify { name, said }, "{line}");
+        }
     }
 
     #[test]
@@ -308,6 +348,7 @@ mod tests {
             "/search",
             "/block ",
             "/trust",
+            "/verify ",
             "/calc",
             "/calc 1 +",
             "/calc 1 + 2 3",

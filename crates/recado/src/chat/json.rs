@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 use std::io;
 
-use recado_client::history::{Conversation, Item, Outgoing, PastMessage, Question, Standing};
+use recado_client::history::{
+    Conversation, Item, Outgoing, PastMessage, Question, Standing, Verification,
+};
 use recado_client::https::Method;
-use recado_client::session::SessionError;
+use recado_client::session::{Comparison, SessionError, VerifyError};
 use recado_client::trust::Trusted;
 use recado_client::{Command, CommandError, Event, FileCommand, LinkState, State, Via, Which};
 use recado_proto::frame::{ClosingCode, Person};
@@ -20,6 +22,7 @@ use time::format_description::well_known::Rfc3339;
 use super::calculating::{Asked, Calculated, SayTo};
 use super::file_objects;
 use super::input::{Fault, Input};
+use super::marks::Marks;
 use super::paper::Paper;
 use super::talk::{Action, Face, Own, SCREEN, Shown};
 use crate::calculator::{Answer, Calculation};
@@ -37,6 +40,7 @@ pub(super) struct JsonFace<'a> {
     name: String,
     /// The references of requests that are not answered yet, in order.
     asked: References,
+    marks: Marks,
 }
 
 /// The references of requests, by what answers them.
@@ -46,6 +50,8 @@ struct References {
     link: VecDeque<Option<Value>>,
     block: VecDeque<Option<Value>>,
     trust: VecDeque<Option<Value>>,
+    /// With the name, as asked: what is asked for is not always answered in order.
+    verify: Vec<(String, Option<Value>)>,
 }
 
 /// What is wrong with a request: a code and a message.
@@ -134,6 +140,19 @@ impl Members<'_> {
         })
     }
 
+    /// What was compared with someone, if anything.
+    fn comparison(&self) -> Result<Option<Comparison>, Wrong> {
+        match (self.0.get("same"), self.0.get("code")) {
+            // Digits say more than a word.
+            (None | Some(Value::Bool(_)), Some(_)) => {
+                Ok(Some(Comparison::Heard(self.string("code")?)))
+            }
+            (None | Some(Value::Bool(false)), None) => Ok(None),
+            (Some(Value::Bool(true)), None) => Ok(Some(Comparison::Same)),
+            (Some(_), _) => Err(("wrong_member", "same is neither true nor false".to_owned())),
+        }
+    }
+
     fn id(&self) -> Result<MessageId, Wrong> {
         let id = self.string("id")?;
         id.parse()
@@ -148,7 +167,16 @@ impl<'a> JsonFace<'a> {
             paper,
             name: String::new(),
             asked: References::default(),
+            marks: Marks::default(),
         }
+    }
+
+    /// What is said of someone, with the mark of who is verified. No member is no mark.
+    fn marked(&self, mut object: Value, name: &str) -> Value {
+        if self.marks.has(name) {
+            object["verified"] = true.into();
+        }
+        object
     }
 
     /// What a request asks for; or what is wrong with it.
@@ -202,6 +230,12 @@ impl<'a> JsonFace<'a> {
                 self.asked.trust.push_back(reference);
                 Ok(Action::Command(Command::Trust { name }))
             }
+            "verify" => {
+                let name = members.string("name")?;
+                let comparison = members.comparison()?;
+                self.asked.verify.push((name.clone(), reference));
+                Ok(Action::Verify(name, comparison))
+            }
             "calc" => {
                 let (x, y) = members.operands()?;
                 Ok(Action::Calculate(Asked {
@@ -230,11 +264,6 @@ impl<'a> JsonFace<'a> {
                 which: members.offer()?,
                 reference: kept,
             }])),
-            // Of this interface; this version does not do it yet.
-            kind @ "verify" => Err((
-                "unsupported",
-                format!("this version of recado does not do {kind:?} yet"),
-            )),
             "ack" => Ok(Action::Acknowledge(members.id()?, kept)),
             "quit" => Ok(Action::Quit),
             kind => Err((
@@ -293,17 +322,17 @@ impl<'a> JsonFace<'a> {
                 text,
                 replayed,
                 ..
-            } => self.say(
-                json!({
+            } => {
+                let object = json!({
                     "type": "private",
                     "from": from.name,
                     "text": text,
                     "id": id.to_string(),
                     "sent_at": moment(*sent_at_ms),
                     "replayed": replayed,
-                }),
-                None,
-            ),
+                });
+                self.say(self.marked(object, &from.name), None)
+            }
             Event::Missing { from, count } => self.say(
                 json!({ "type": "missing", "from": from.name, "count": count }),
                 None,
@@ -365,13 +394,13 @@ impl<'a> JsonFace<'a> {
                 }
                 self.say(object, None)
             }
-            Event::Presence { person, online } => self.say(
-                json!({ "type": "presence", "name": person.name, "online": online }),
-                None,
-            ),
+            Event::Presence { person, online } => {
+                let object = json!({ "type": "presence", "name": person.name, "online": online });
+                self.say(self.marked(object, &person.name), None)
+            }
             Event::Roster(people) => {
                 let reference = self.asked.who.pop_front().flatten();
-                self.say(roster(people), reference)
+                self.say(self.roster(people), reference)
             }
             Event::Hole { first, last } => self.say(hole(*first, *last), None),
             Event::File(event) => {
@@ -391,17 +420,37 @@ impl<'a> JsonFace<'a> {
                 let reference = self.asked.link.pop_front().flatten();
                 self.say(object, reference)
             }
-            Event::Unreadable { from, id } => self.error(
-                "unreadable",
-                &format!("a message from {} ({id}) is of a later version", from.name),
+            Event::Unreadable { from, id } => self.say(
+                json!({ "type": "unreadable", "from": from.name, "id": id.to_string() }),
+                None,
+            ),
+            Event::Resealed { name, count } => self.say(
+                json!({ "type": "resealed", "name": name, "count": count }),
+                None,
+            ),
+            Event::PackageRefused { name, fault } => self.say(
+                json!({ "type": "waiting", "name": name, "code": "bad_keys", "fault": fault.code() }),
                 None,
             ),
             // Told by other ways, or never asked for.
             Event::Ready { .. }
             | Event::State { .. }
+            | Event::Note { .. }
+            | Event::NoteState { .. }
+            | Event::Confirmed { .. }
+            | Event::Met { .. }
+            | Event::Trusted { .. }
             | Event::Measured(_)
             | Event::Closed { .. } => Ok(()),
         }
+    }
+
+    fn roster(&self, people: &[Person]) -> Value {
+        let person = |person: &Person| {
+            self.marked(json!({ "name": person.name, "online": true }), &person.name)
+        };
+        let people: Vec<_> = people.iter().map(person).collect();
+        json!({ "type": "roster", "people": people })
     }
 
     /// A message of the past, as it was told when it was said.
@@ -421,6 +470,8 @@ impl<'a> JsonFace<'a> {
             }
         } else {
             object["to"] = message.to.clone().unwrap_or_else(own).into();
+            let other = message.from.as_ref().or(message.to.as_ref());
+            object = self.marked(object, other.map_or("", String::as_str));
         }
         if message.standing != Standing::Received {
             object["state"] = message.standing.as_str().into();
@@ -519,7 +570,11 @@ impl Face for JsonFace<'_> {
             Command::Block { .. } => &mut self.asked.block,
             Command::Trust { .. } => &mut self.asked.trust,
             // Nobody waits for an answer to these.
-            Command::Global { .. } | Command::Take(_) | Command::Measure | Command::File(_) => {
+            Command::Global { .. }
+            | Command::Take(_)
+            | Command::Meet { .. }
+            | Command::Measure
+            | Command::File(_) => {
                 return Ok(());
             }
         };
@@ -584,6 +639,44 @@ impl Face for JsonFace<'_> {
         }
     }
 
+    fn verification(
+        &mut self,
+        name: &str,
+        result: &Result<Verification, VerifyError>,
+        asked: bool,
+    ) -> io::Result<()> {
+        let verify = &mut self.asked.verify;
+        let at = verify.iter().position(|(of, _)| asked && of == name);
+        let reference = at.and_then(|at| verify.remove(at).1);
+        match result {
+            Ok(verification) => self.say(
+                json!({
+                    "type": "verify",
+                    "name": verification.name,
+                    "code": verification.code,
+                    "verified": verification.is_verified(),
+                    "here": verification.here,
+                    "there": verification.there,
+                }),
+                reference,
+            ),
+            Err(VerifyError::UnknownName) => {
+                self.error("unknown_name", "nobody has that name", reference)
+            }
+            Err(VerifyError::Away) => self.command_error(CommandError::Away, reference),
+            Err(VerifyError::Differs(_)) => self.error(
+                "code_differs",
+                "the codes differ: someone may stand between the two",
+                reference,
+            ),
+        }
+    }
+
+    fn verified(&mut self, names: &[String]) -> io::Result<()> {
+        self.marks = Marks::of(names);
+        Ok(())
+    }
+
     fn nothing_to_acknowledge(&mut self, reference: Option<String>) -> io::Result<()> {
         let message = "no private message of this id waits to be acknowledged";
         self.error("unknown_id", message, given_back(reference.as_deref()))
@@ -632,14 +725,6 @@ impl Face for JsonFace<'_> {
 
 fn hole(first: u64, last: u64) -> Value {
     json!({ "type": "hole", "first": first, "last": last })
-}
-
-fn roster(people: &[Person]) -> Value {
-    let people: Vec<_> = people
-        .iter()
-        .map(|person| json!({ "name": person.name, "online": true }))
-        .collect();
-    json!({ "type": "roster", "people": people })
 }
 
 fn link(state: &LinkState) -> Value {

@@ -7,6 +7,7 @@ mod file_objects;
 pub(crate) mod file_words;
 mod input;
 mod json;
+pub(crate) mod marks;
 mod paper;
 mod plain;
 pub(crate) mod talk;

@@ -2,8 +2,10 @@
 
 use std::io;
 
-use recado_client::history::{Conversation, Item, Outgoing, PastMessage, Question, Standing};
-use recado_client::session::SessionError;
+use recado_client::history::{
+    Conversation, Item, Outgoing, PastMessage, Question, Standing, Verification,
+};
+use recado_client::session::{SessionError, VerifyError};
 use recado_client::trust::Trusted;
 use recado_client::{Command, CommandError, Event, State};
 use recado_proto::frame::ClosingCode;
@@ -13,9 +15,10 @@ use recado_proto::text::{sanitise_block, sanitise_line};
 use time::OffsetDateTime;
 
 use super::calculating::Calculated;
-use super::command::{Typed, parse};
+use super::command::{Said, Typed, parse};
 use super::file_words::FileProgress;
 use super::input::{Fault, Input};
+use super::marks::Marks;
 use super::paper::Paper;
 use super::talk::{Action, Face, Own, SCREEN, Shown};
 use super::words::{self, Told, Weight, Words};
@@ -33,6 +36,7 @@ pub(super) struct PlainFace<'a> {
     /// One's own name.
     name: String,
     files: FileProgress,
+    marks: Marks,
 }
 
 impl<'a> PlainFace<'a> {
@@ -43,6 +47,7 @@ impl<'a> PlainFace<'a> {
             paper,
             name: String::new(),
             files: FileProgress::default(),
+            marks: Marks::default(),
         }
     }
 
@@ -77,7 +82,7 @@ impl<'a> PlainFace<'a> {
 
     /// When, from whom or to whom, and what became of it.
     fn past_head(&self, message: &PastMessage) -> String {
-        let name = sanitise_line(words::other(message, &self.name));
+        let name = self.marks.shown(words::other(message, &self.name));
         let is_own = message.from.is_none();
         let head = match (message.is_global, is_own) {
             (true, _) if !message.verified => ("chat-global-unverified", "from"),
@@ -142,6 +147,14 @@ impl<'a> PlainFace<'a> {
             }
             Typed::Block(name) => Action::ToggleBlock(name),
             Typed::Trust(name) => Action::Command(Command::Trust { name }),
+            Typed::Verify { name, said } => match said {
+                Said::Nothing => Action::Verify(name, None),
+                Said::Compared(comparison) => Action::Verify(name, Some(comparison)),
+                Said::Unclear => {
+                    self.hint("verify-what", &[("name", &sanitise_line(&name))]);
+                    Action::Nothing
+                }
+            },
             Typed::Calc(asked) => Action::Calculate(asked),
             Typed::CannotCalc(why) => {
                 self.paper.tell(&why);
@@ -156,7 +169,6 @@ impl<'a> PlainFace<'a> {
             Typed::Towards { command, .. } | Typed::Incomplete(command) => {
                 self.hint_about("chat-hint-incomplete", &command)
             }
-            Typed::NotYet(command) => self.hint_about("chat-hint-not-yet", &command),
             Typed::Unknown(command) => self.hint_about("chat-hint-unknown", &command),
             Typed::Bare(_) => {
                 self.hint("chat-hint-bare", &[]);
@@ -232,7 +244,7 @@ impl Face for PlainFace<'_> {
                 replayed,
                 ..
             } => {
-                let from = sanitise_line(&from.name);
+                let from = self.marks.shown(&from.name);
                 let id = match replayed {
                     true => "chat-private-again",
                     false => "chat-private",
@@ -247,7 +259,10 @@ impl Face for PlainFace<'_> {
                 replayed,
                 ..
             } => {
-                let from = sanitise_line(&from.name);
+                let from = match verified {
+                    true => self.marks.shown(&from.name),
+                    false => sanitise_line(&from.name).into_owned(),
+                };
                 let id = match (verified, replayed, late) {
                     (false, ..) => "chat-global-unverified",
                     (true, true, _) => "chat-global-before",
@@ -259,7 +274,7 @@ impl Face for PlainFace<'_> {
             event => {
                 let told = match event {
                     Event::File(event) => self.files.event(self.words, event),
-                    event => self.words.event(event),
+                    event => self.words.event(event, &self.marks),
                 };
                 if let Some(told) = told {
                     self.told(&told);
@@ -301,6 +316,21 @@ impl Face for PlainFace<'_> {
                 Item::Hole { first, last } => self.paper.say(&self.words.hole(first, last))?,
             }
         }
+        Ok(())
+    }
+
+    fn verification(
+        &mut self,
+        name: &str,
+        result: &Result<Verification, VerifyError>,
+        _asked: bool,
+    ) -> io::Result<()> {
+        self.paper.tell(&self.words.verification(name, result));
+        Ok(())
+    }
+
+    fn verified(&mut self, names: &[String]) -> io::Result<()> {
+        self.marks = Marks::of(names);
         Ok(())
     }
 

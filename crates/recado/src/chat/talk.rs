@@ -6,8 +6,12 @@ use std::io;
 use std::pin::Pin;
 use std::time::Duration;
 
-use recado_client::history::{Conversation, Correspondent, HistoryError, Item, Outgoing, Question};
-use recado_client::session::{End, IncomingMail, Session, SessionError, Update, new_message_id};
+use recado_client::history::{
+    Conversation, Correspondent, HistoryError, Item, Outgoing, Question, Verification,
+};
+use recado_client::session::{
+    Comparison, End, IncomingMail, Session, SessionError, Update, VerifyError, new_message_id,
+};
 use recado_client::trust::Trusted;
 use recado_client::{Command, CommandError, Event, FileCommand, Receipt, State};
 use recado_proto::frame::{ClosingCode, Person};
@@ -96,6 +100,18 @@ pub(crate) trait Face {
     /// The answer to a calculation.
     fn calculated(&mut self, calculated: &Calculated) -> io::Result<()>;
 
+    /// What was compared with someone: as was asked, with the reference of that; or they say that it was right.
+    fn verification(
+        &mut self,
+        name: &str,
+        result: &Result<Verification, VerifyError>,
+        asked: bool,
+    ) -> io::Result<()>;
+
+    /// With these, and nobody else, both sides have found the code of their keys right: they are marked from now on,
+    /// wherever their names are shown.
+    fn verified(&mut self, names: &[String]) -> io::Result<()>;
+
     /// There is no message of this id to be acknowledged.
     fn nothing_to_acknowledge(&mut self, reference: Option<String>) -> io::Result<()>;
 
@@ -144,6 +160,8 @@ pub(crate) enum Action {
     Files(Vec<FileCommand>),
     /// Refuse this person's messages, or take them again if they are refused.
     ToggleBlock(String),
+    /// The code of someone's key, or what was said of it; [`Face::verification`] answers.
+    Verify(String, Option<Comparison>),
     /// The past; [`Face::past`] answers.
     Ask(Question, Option<String>),
     /// [`Face::correspondents`] answers, with so many at most.
@@ -205,6 +223,7 @@ pub(crate) async fn talk<F: Face>(
         rosters: VecDeque::new(),
         findings: VecDeque::new(),
         calculating: Calculating::new(opening.trusted.clone()),
+        verifying: 0,
         quitting: None,
     };
     // An error: nobody reads what is written any more, a terminal that was closed, a pipe that ended.
@@ -233,6 +252,8 @@ struct Talk<'a, F: Face> {
     /// What is asked of the database; the answers come in this order.
     findings: VecDeque<Finding>,
     calculating: Calculating,
+    /// Codes that were asked for and have not come.
+    verifying: usize,
     /// When patience ends, once the end was asked for.
     quitting: Option<Instant>,
 }
@@ -320,7 +341,8 @@ impl<F: Face> Talk<'_, F> {
 
     /// Whether everything that was entered has been stored or has failed, and everything that was asked is answered.
     fn is_settled(&self) -> bool {
-        self.unstored() == 0 && self.findings.is_empty() && !self.calculating.is_busy()
+        let is_answered = self.findings.is_empty() && self.verifying == 0;
+        self.unstored() == 0 && is_answered && !self.calculating.is_busy()
     }
 
     fn unstored(&self) -> usize {
@@ -354,6 +376,15 @@ impl<F: Face> Talk<'_, F> {
                 }
                 self.face.disk_full(&path.display().to_string(), &lost)
             }
+            Update::Verification {
+                name,
+                result,
+                asked,
+            } => {
+                self.verifying = self.verifying.saturating_sub(usize::from(asked));
+                self.face.verification(&name, &result, asked)
+            }
+            Update::Verified(names) => self.face.verified(&names),
             // Taken before.
             Update::Ended(_) => Ok(()),
         }
@@ -528,6 +559,16 @@ impl<F: Face> Talk<'_, F> {
                     let is_blocked = history.is_blocked(&name).await?;
                     Ok(Found::Blocked(name, is_blocked))
                 }));
+            }
+            Action::Verify(name, comparison) => {
+                match self.session.verify(&name, comparison).await {
+                    Ok(()) => self.verifying += 1,
+                    // What is too long to be a name is nobody's.
+                    Err(_) => {
+                        let result = Err(VerifyError::UnknownName);
+                        self.face.verification(&name, &result, true)?;
+                    }
+                }
             }
             Action::Ask(question, reference) => self.ask(question, reference),
             Action::Correspondents(limit) => {

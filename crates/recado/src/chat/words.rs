@@ -1,12 +1,13 @@
 //! What happens in a chat, in the person's words: the same in every face that people read.
 
-use recado_client::history::PastMessage;
-use recado_client::session::SessionError;
+use recado_client::history::{PastMessage, Verification};
+use recado_client::session::{SessionError, VerifyError};
 use recado_client::{Command, CommandError, Event, LinkReport, LinkState};
-use recado_proto::frame::{ClosingCode, Person};
+use recado_proto::frame::ClosingCode;
 use recado_proto::text::sanitise_line;
 
 use super::calculating::Calculated;
+use super::marks::Marks;
 use crate::calculator::Answer;
 use crate::i18n::Language;
 use crate::wording;
@@ -52,11 +53,8 @@ impl Words {
     }
 
     /// What is told of an event that is not a message; nothing of those that are told by other ways.
-    pub(crate) fn event(self, event: &Event) -> Option<Told> {
-        let named = |id: &str, name: &str| {
-            let name = sanitise_line(name);
-            self.text(id, &[("name", &name)])
-        };
+    pub(crate) fn event(self, event: &Event, marks: &Marks) -> Option<Told> {
+        let named = |id: &str, name: &str| self.text(id, &[("name", name)]);
         Some(match event {
             Event::Missing { from, count } => {
                 let from = sanitise_line(&from.name);
@@ -79,15 +77,17 @@ impl Words {
                     (true, true) => "chat-blocked",
                     (true, false) => "chat-unblocked",
                 };
-                Told::answer(named(id, &answer.name))
+                Told::answer(named(id, &sanitise_line(&answer.name)))
             }
             Event::LogLost => Told::answer(self.text("chat-log-lost", &[])),
             Event::Presence { person, online } => {
                 let id = if *online { "chat-joined" } else { "chat-left" };
-                Told::notice(named(id, &person.name))
+                Told::notice(named(id, &marks.shown(&person.name)))
             }
             Event::Roster(people) => {
-                Told::answer(self.text("chat-roster", &[("names", &names(people))]))
+                let names = people.iter().map(|person| marks.shown(&person.name));
+                let names = names.collect::<Vec<_>>().join(", ");
+                Told::answer(self.text("chat-roster", &[("names", &names)]))
             }
             Event::Hole { first, last } => Told::answer(self.hole(*first, *last)),
             Event::Link(state) => Told::notice(self.text(link(state), &[])),
@@ -97,10 +97,24 @@ impl Words {
                 Told::answer(self.text("chat-unreadable", &[("from", &from)]))
             }
             Event::File(event) => return self.file(event),
+            Event::Resealed { name, count } => {
+                let (to, count) = (sanitise_line(name), *count as u64);
+                Told::answer(self.counted("chat-resealed", count, &[("to", &to)]))
+            }
+            Event::PackageRefused { name, fault } => {
+                let to = sanitise_line(name);
+                let why = self.text(&format!("package-{}", fault.code()), &[]);
+                Told::answer(self.text("chat-package-refused", &[("to", &to), ("why", &why)]))
+            }
             Event::Private { .. }
             | Event::Global { .. }
             | Event::Ready { .. }
             | Event::State { .. }
+            | Event::Note { .. }
+            | Event::NoteState { .. }
+            | Event::Confirmed { .. }
+            | Event::Met { .. }
+            | Event::Trusted { .. }
             | Event::Measured(_)
             | Event::Closed { .. } => return None,
         })
@@ -154,6 +168,33 @@ impl Words {
             (_, Err(error)) => Some(wording::command(self.0, error)),
             (_, Ok(())) => None,
         }
+    }
+
+    /// What was compared with someone, or why it cannot be.
+    pub(crate) fn verification(
+        self,
+        name: &str,
+        result: &Result<Verification, VerifyError>,
+    ) -> String {
+        let (id, of, code) = match result {
+            Ok(verification) => {
+                let id = match (verification.here, verification.there) {
+                    (true, true) => "verify-done",
+                    (true, false) => "verify-here",
+                    (false, true) => "verify-there",
+                    (false, false) => "verify-code",
+                };
+                (id, verification.name.as_str(), verification.code.as_str())
+            }
+            Err(VerifyError::Differs(verification)) => {
+                ("verify-differs", name, verification.code.as_str())
+            }
+            Err(VerifyError::UnknownName) => {
+                return self.text("verify-unknown", &[("name", &sanitise_line(name))]);
+            }
+            Err(VerifyError::Away) => return self.text("chat-error-away", &[]),
+        };
+        self.text(id, &[("name", &sanitise_line(of)), ("code", code)])
     }
 
     /// The answer to a calculation; an error is a refusal, or that there is none.
@@ -220,12 +261,4 @@ pub(crate) fn link(state: &LinkState) -> &'static str {
 pub(crate) fn other<'a>(message: &'a PastMessage, own: &'a str) -> &'a str {
     let name = message.from.as_ref().or(message.to.as_ref());
     name.map_or(own, String::as_str)
-}
-
-fn names(people: &[Person]) -> String {
-    let names: Vec<_> = people
-        .iter()
-        .map(|person| sanitise_line(&person.name))
-        .collect();
-    names.join(", ")
 }

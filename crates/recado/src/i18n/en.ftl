@@ -249,13 +249,45 @@ chat-private-again = [TCP] Private from { $from } (perhaps shown before):
 chat-joined = { $name } joined
 chat-left = { $name } left
 chat-roster = Here now: { $names }
-chat-unreadable = a message from { $from } cannot be read: it is of a later version of recado
+chat-unreadable = A message from { $from } could not be read; it was asked for again.
+chat-resealed =
+    { $count ->
+        [one] [TCP] To { $to }: { $number } message could not be read there; it is sealed with new keys and sent again.
+       *[other] [TCP] To { $to }: { $number } messages could not be read there; they are sealed with new keys and sent again.
+    }
+chat-package-refused = [TCP] To { $to }: waiting: the server gave keys for { $to } that are of no use ({ $why }). It is tried again.
+package-malformed = they are damaged
+package-other_key = they are somebody else's
+package-lifetime = they are out of date; is one of the clocks wrong?
+verify-code =
+    The code of your keys, yours and { $name }'s:
+        { $code }
+    Compare it with { $name }, by voice or face to face. If both have the same: /verify { $name } yes
+    If not, someone stands between you: do not go on.
+verify-here =
+    You have found the code right:
+        { $code }
+    { $name } is verified (✓) as soon as { $name } says so too.
+verify-there =
+    { $name } has found the code right. Yours is:
+        { $code }
+    If it is the same: /verify { $name } yes
+verify-done =
+    { $name } is verified (✓): both of you have found the code right:
+        { $code }
+verify-differs =
+    NOT THE SAME. Here the code is:
+        { $code }
+    Was it misheard? If not, someone stands between you and { $name }: do not go on.
+verify-unknown = Nobody is called { $name }.
+verify-what = After /verify { $name }, write yes if the code is the same, or the digits that you heard.
 chat-delivered = [TCP] To { $to }: delivered
 chat-stored = [TCP] To { $to }: stored; { $to } gets it when back
 chat-waiting = [TCP] To { $to }: waiting: { $why }. It goes on by itself.
 waiting-mailbox_full = too much waits for them already
 waiting-rate = you are writing faster than the server allows
 waiting-storage = the server's disk is full
+waiting-no_keys = they have not come yet with a recado that encrypts, or not for a long time
 chat-missing =
     { $count ->
         [one] { $number } message from { $from } is missing here: another copy of this history took it.
@@ -295,7 +327,7 @@ chat-left-queued =
     }
 chat-failed = [TCP] To { $to }: NOT delivered: { $why }
 chat-failed-global = [UDP] Your message to everyone: NOT confirmed: { $why }
-failure-unreadable = their version of recado is older and cannot read it
+failure-unreadable = their recado could not read it, however often it was sealed
 failure-unknown_name = nobody has that name
 failure-key_changed = that name has another key than before
 failure-expired = they did not come to get it in time
@@ -308,7 +340,6 @@ failure-other = the server gave a reason that this version does not know
 chat-hint-bare = Nothing was sent: begin with /udp to write to everyone, or with /tcp NAME to write to one person.
 chat-hint-incomplete = Something is missing: /{ $command } …; /help shows how it goes.
 chat-hint-unknown = There is no command /{ $command }; /help shows those there are.
-chat-hint-not-yet = This version of recado cannot do /{ $command } yet; /help shows what it can.
 chat-error-too-long = Nothing was sent: a message has at most { $limit } bytes.
 chat-error-not-text = Nothing was sent: the line is not UTF-8 text.
 chat-error-name = Nothing was sent: no name is so long.
@@ -326,6 +357,7 @@ chat-help =
     /calc X OP Y      calculates: /calc 0.1 + 0.2; with --all or --to NAME tells the result
     /block NAME       refuses someone's messages, or takes them again
     /trust NAME       trusts someone's new key
+    /verify NAME      shows a code to compare by voice
     /who              who is here
     /link             how messages travel
     /help             this help

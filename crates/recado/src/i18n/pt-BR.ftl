@@ -249,13 +249,23 @@ chat-private-again = [TCP] Privado de { $from } (talvez já mostrada):
 chat-joined = { $name } entrou
 chat-left = { $name } saiu
 chat-roster = Presentes: { $names }
-chat-unreadable = uma mensagem de { $from } não pode ser lida: é de uma versão mais nova do recado
+chat-unreadable = Uma mensagem de { $from } não pôde ser lida; ela foi pedida de novo.
+chat-resealed =
+    { $count ->
+        [one] [TCP] Para { $to }: { $number } mensagem não pôde ser lida lá; é cifrada com chaves novas e enviada de novo.
+       *[other] [TCP] Para { $to }: { $number } mensagens não puderam ser lidas lá; são cifradas com chaves novas e enviadas de novo.
+    }
+chat-package-refused = [TCP] Para { $to }: esperando: o servidor deu chaves de { $to } que não servem ({ $why }). É tentado de novo.
+package-malformed = estão danificadas
+package-other_key = são de outra pessoa
+package-lifetime = estão vencidas; um dos relógios está errado?
 chat-delivered = [TCP] Para { $to }: entregue
 chat-stored = [TCP] Para { $to }: guardada; { $to } recebe quando voltar
 chat-waiting = [TCP] Para { $to }: esperando: { $why }. Continua sozinha.
 waiting-mailbox_full = já há mensagens demais esperando por essa pessoa
 waiting-rate = você está escrevendo mais depressa do que o servidor permite
 waiting-storage = o disco do servidor está cheio
+waiting-no_keys = essa pessoa ainda não entrou com um recado que cifra, ou não entra há muito tempo
 chat-missing =
     { $count ->
         [one] Falta aqui { $number } mensagem de { $from }: outra cópia deste histórico ficou com ela.
@@ -268,6 +278,28 @@ chat-key-changed =
     Pergunte a { $name } por outro meio. Só se a pessoa confirmar: /confiar { $name }
 chat-trusted = A chave nova de { $name } é de confiança a partir de agora.
 chat-nothing-to-trust = Não há chave nova de { $name } em que confiar.
+verify-code =
+    O código das chaves de vocês, a sua e a de { $name }:
+        { $code }
+    Compare com { $name }, por voz ou pessoalmente. Se for igual para os dois: /verificar { $name } sim
+    Se não for, há alguém no meio: não continue.
+verify-here =
+    Você confirmou o código:
+        { $code }
+    { $name } fica com a marca de verificação (✓) assim que também confirmar.
+verify-there =
+    { $name } confirmou o código. O seu é:
+        { $code }
+    Se for igual: /verificar { $name } sim
+verify-done =
+    Verificação completa com { $name } (✓): os dois confirmaram o código:
+        { $code }
+verify-differs =
+    NÃO É IGUAL. Aqui o código é:
+        { $code }
+    Foi mal ouvido? Se não foi, há alguém no meio entre você e { $name }: não continue.
+verify-unknown = Ninguém se chama { $name }.
+verify-what = Depois de /verificar { $name }, escreva sim se o código for igual, ou os dígitos que você ouviu.
 chat-blocked = As mensagens de { $name } são recusadas a partir de agora. O mesmo comando volta a aceitá-las.
 chat-unblocked = As mensagens de { $name } voltam a ser aceitas.
 chat-not-blocked = Nada mudou: ninguém se chama { $name }, ou o servidor não consegue gravar.
@@ -295,7 +327,7 @@ chat-left-queued =
     }
 chat-failed = [TCP] Para { $to }: NÃO entregue: { $why }
 chat-failed-global = [UDP] Sua mensagem para todos: NÃO confirmada: { $why }
-failure-unreadable = a versão do recado dessa pessoa é mais antiga e não consegue ler
+failure-unreadable = o recado dessa pessoa não conseguiu ler, por mais que fosse cifrada de novo
 failure-unknown_name = ninguém tem esse nome
 failure-key_changed = esse nome tem outra chave, diferente da de antes
 failure-expired = a pessoa não veio buscar a tempo
@@ -308,7 +340,6 @@ failure-other = o servidor deu um motivo que esta versão não conhece
 chat-hint-bare = Nada foi enviado: comece com /udp para escrever a todos, ou com /tcp NOME para escrever a uma pessoa.
 chat-hint-incomplete = Falta algo: /{ $command } …; /ajuda mostra como se escreve.
 chat-hint-unknown = Não há o comando /{ $command }; /ajuda mostra os que há.
-chat-hint-not-yet = Esta versão do recado ainda não sabe fazer /{ $command }; /ajuda mostra o que ela sabe.
 chat-error-too-long = Nada foi enviado: uma mensagem tem no máximo { $limit } bytes.
 chat-error-not-text = Nada foi enviado: a linha não é texto em UTF-8.
 chat-error-name = Nada foi enviado: nenhum nome é tão longo.
@@ -326,6 +357,7 @@ chat-help =
     /calc X OP Y       calcula: /calc 0,1 + 0,2; com --todos ou --para NOME conta o resultado
     /bloquear NOME     recusa as mensagens de alguém, ou volta a aceitá-las
     /confiar NOME      confia na chave nova de alguém
+    /verificar NOME    mostra um código para comparar por voz
     /quem              quem está presente
     /link              por onde as mensagens vão
     /ajuda             esta ajuda

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use clap::CommandFactory;
 use recado_client::history::Standing;
-use recado_client::{Failure, OfferFailure, OfferState, Pause, Refusal, Route, WaitReason};
+use recado_client::{
+    Failure, OfferFailure, OfferState, PackageFault, Pause, Refusal, Route, WaitReason,
+};
 use recado_proto::name::NameError;
 
 use super::*;
@@ -102,11 +104,14 @@ fn made() -> BTreeSet<String> {
         WaitReason::MailboxFull,
         WaitReason::Rate,
         WaitReason::Storage,
+        WaitReason::NoKeys,
     ];
     add(
         "waiting",
         &mut reasons.into_iter().map(|why| why.code().to_owned()),
     );
+    let faults = PackageFault::ALL.map(|fault| fault.code().to_owned());
+    add("package", &mut faults.into_iter());
     // What came has no state of its own.
     let states = [
         Standing::Queued,

@@ -3,8 +3,8 @@
 use std::io;
 use std::time::Duration;
 
-use recado_client::history::{Correspondent, Item, Outgoing};
-use recado_client::session::SessionError;
+use recado_client::history::{Correspondent, Item, Outgoing, Verification};
+use recado_client::session::{SessionError, VerifyError};
 use recado_client::trust::Trusted;
 use recado_client::{Command, CommandError, Event};
 use recado_proto::frame::ClosingCode;
@@ -203,6 +203,21 @@ impl Face for TuiFace {
 
     fn calculated(&mut self, calculated: &Calculated) -> io::Result<()> {
         self.state.calculated(calculated);
+        self.change()
+    }
+
+    fn verification(
+        &mut self,
+        name: &str,
+        result: &Result<Verification, VerifyError>,
+        asked: bool,
+    ) -> io::Result<()> {
+        self.state.verification(name, result, asked);
+        self.change()
+    }
+
+    fn verified(&mut self, names: &[String]) -> io::Result<()> {
+        self.state.verified(names);
         self.change()
     }
 

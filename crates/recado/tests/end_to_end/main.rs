@@ -34,6 +34,7 @@ mod page;
 mod ports;
 mod rough_link;
 mod schemathesis;
+mod secrecy;
 mod service;
 mod serving;
 mod settings;

@@ -1,3 +1,4 @@
+mod key_packages;
 mod mail;
 mod operating;
 

@@ -11,7 +11,7 @@ use super::search::MAX_FOUND;
 use super::window::{PAGE, Page};
 use super::{Completion, Overlay, Purpose, Road, Search, State, Wish, completion, fold};
 use crate::chat::calculating::Asked;
-use crate::chat::command::{Typed, parse};
+use crate::chat::command::{Said, Typed, parse};
 use crate::chat::talk::Action;
 
 impl State {
@@ -51,6 +51,17 @@ impl State {
             Typed::Search(words) => self.search(&words),
             Typed::Block(name) => self.act(Action::ToggleBlock(name)),
             Typed::Trust(name) => self.act(Action::Command(Command::Trust { name })),
+            Typed::Verify { name, said } => {
+                let comparison = match said {
+                    Said::Nothing => None,
+                    Said::Compared(comparison) => Some(comparison),
+                    Said::Unclear => {
+                        self.hint_of("verify-what", &[("name", &sanitise_line(&name))]);
+                        return;
+                    }
+                };
+                self.act(Action::Verify(name, comparison));
+            }
             Typed::Calc(asked) => self.calculate(asked),
             Typed::Files(commands) => self.act(Action::Files(commands)),
             Typed::CannotCalc(why) => {
@@ -62,11 +73,6 @@ impl State {
             Typed::Incomplete(command) => {
                 let command = sanitise_line(&command).into_owned();
                 self.hint_of("chat-hint-incomplete", &[("command", &command)]);
-                return;
-            }
-            Typed::NotYet(command) => {
-                let command = sanitise_line(&command).into_owned();
-                self.hint_of("chat-hint-not-yet", &[("command", &command)]);
                 return;
             }
             Typed::Unknown(command) => {

@@ -42,7 +42,7 @@ impl State {
             Event::Ready { link, .. } | Event::Link(link) => {
                 self.link = Some(*link);
                 if let Event::Link(_) = event
-                    && let Some(told) = self.words.event(event)
+                    && let Some(told) = self.words.event(event, &self.marks)
                 {
                     self.notice(None, &told.text, false);
                 }
@@ -73,24 +73,33 @@ impl State {
                 }
             }
             Event::KeyChanged { name, .. } => {
-                if let Some(told) = self.words.event(event) {
+                if let Some(told) = self.words.event(event, &self.marks) {
                     self.notice(Some(name), &told.text, true);
                     self.rings = true;
                 }
             }
             Event::Missing { from, .. } | Event::Unreadable { from, .. } => {
-                if let Some(told) = self.words.event(event) {
+                if let Some(told) = self.words.event(event, &self.marks) {
                     self.notice(Some(&from.name), &told.text, true);
                 }
             }
-            Event::Waiting { name, .. } => {
-                if let Some(told) = self.words.event(event) {
+            Event::Waiting { name, .. }
+            | Event::Resealed { name, .. }
+            | Event::PackageRefused { name, .. } => {
+                if let Some(told) = self.words.event(event, &self.marks) {
                     self.notice(Some(name), &told.text, false);
                 }
             }
             Event::File(event) => self.file(event),
             Event::Hole { .. } | Event::LogLost | Event::Blocked(_) => self.tell(event),
-            Event::State { .. } | Event::Measured(_) | Event::Closed { .. } => {}
+            Event::State { .. }
+            | Event::Note { .. }
+            | Event::NoteState { .. }
+            | Event::Confirmed { .. }
+            | Event::Met { .. }
+            | Event::Trusted { .. }
+            | Event::Measured(_)
+            | Event::Closed { .. } => {}
         }
         self.settle();
         Shown::Now
@@ -150,7 +159,7 @@ impl State {
     }
 
     fn tell(&mut self, event: &Event) {
-        if let Some(Told { text, .. }) = self.words.event(event) {
+        if let Some(Told { text, .. }) = self.words.event(event, &self.marks) {
             self.notice(None, &text, false);
         }
     }

@@ -15,16 +15,18 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use ratatui::layout::Size;
-use recado_client::history::{Correspondent, Item, Question};
+use recado_client::history::{Correspondent, Item, Question, Verification};
+use recado_client::session::VerifyError;
 use recado_client::{Command, LinkState, Receipt};
 use recado_proto::name::NameKeys;
 use recado_proto::text::sanitise_line;
 
 use super::layout::{Areas, Wanted as Room, composer_columns, composer_limit};
+use crate::chat::marks::Marks;
 use crate::chat::talk::Action;
 use crate::chat::words::Words;
 use crate::wrap;
@@ -77,8 +79,8 @@ pub(super) struct State {
     pub(super) loss: Option<u64>,
     pub(super) conversations: Conversations,
     pub(super) window: Window,
-    /// Whose keys were verified by voice, case-mapped.
-    verified: BTreeSet<String>,
+    /// Whose keys were verified by voice.
+    marks: Marks,
     /// Everyone who is here, case-mapped.
     pub(super) people: BTreeMap<String, Here>,
     pub(super) composer: Composer,
@@ -185,7 +187,7 @@ impl State {
             loss: None,
             conversations: Conversations::new(),
             window: Window::new(words),
-            verified: BTreeSet::new(),
+            marks: Marks::default(),
             people: BTreeMap::new(),
             composer: Composer::default(),
             completion: None,
@@ -527,16 +529,31 @@ impl State {
 
     /// Whether someone's key was verified by voice.
     pub(super) fn is_verified(&self, folded: &str) -> bool {
-        self.verified.contains(folded)
+        self.marks.has_folded(folded)
     }
 
-    /// Someone's key was verified by voice, or is so no more.
-    #[cfg_attr(not(test), expect(dead_code, reason = "keys cannot be verified yet"))]
-    pub(super) fn verify(&mut self, name: &str, is_verified: bool) {
-        match is_verified {
-            true => self.verified.insert(fold(name)),
-            false => self.verified.remove(&fold(name)),
+    /// Whose keys were verified by voice; nobody else's.
+    pub(super) fn verified(&mut self, names: &[String]) {
+        self.marks = Marks::of(names);
+    }
+
+    /// What was compared with someone: told where one writes to them, and looked at there if it was asked for.
+    pub(super) fn verification(
+        &mut self,
+        name: &str,
+        result: &Result<Verification, VerifyError>,
+        asked: bool,
+    ) {
+        let text = self.words.verification(name, result);
+        let (of, is_grave) = match result {
+            Ok(verification) => (verification.name.as_str(), false),
+            Err(VerifyError::Differs(verification)) => (verification.name.as_str(), true),
+            Err(VerifyError::UnknownName | VerifyError::Away) => return self.hint(&text, true),
         };
+        if asked && !self.conversations.is_open(Some(&fold(of))) {
+            self.look_at_person(Some(of));
+        }
+        self.notice(Some(of), &text, is_grave);
     }
 
     /// Whether someone is here.

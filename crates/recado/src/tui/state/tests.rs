@@ -1,7 +1,10 @@
 //! What a full screen does when things happen: stories of Alice, who sits before it.
 
 use recado_client::history::{Edge, Outgoing, PastMessage, Place, Standing};
-use recado_client::{CommandError, Event, LinkReport, LinkState, State as MessageState, Via};
+use recado_client::session::Comparison;
+use recado_client::{
+    CommandError, Event, LinkReport, LinkState, PackageFault, State as MessageState, Via,
+};
 use recado_proto::frame::Person as ProtoPerson;
 use recado_proto::id::{MessageId, RemoteKey, StoreId};
 
@@ -485,7 +488,6 @@ fn text_goes_where_one_looks_and_commands_where_they_say() {
         ("/tcp", "Something is missing"),
         ("/calc 1 ^ 2", "add, subtract"),
         ("/file Bob", "Something is missing"),
-        ("/verify Bob", "cannot do /verify yet"),
     ] {
         assert_eq!(alice.enter(wrong), []);
         assert!(alice.hint().contains(hint), "{wrong}: {}", alice.hint());
@@ -634,6 +636,99 @@ fn a_changed_key_is_told_loudly_in_its_conversation() {
         alice.sees()
     );
     assert!(alice.sees()[0].contains(&new.to_string()));
+}
+
+#[test]
+fn a_code_is_told_where_one_writes_to_them_and_what_was_compared_is_marked() {
+    let mut alice = Alice::new();
+    let verify = |comparison| Wish::Act(Action::Verify("bob".to_owned(), comparison));
+    assert_eq!(alice.enter("/verify bob"), [verify(None)]);
+    let code = ["01234"; 8].join(" ");
+    let compared = |here, there| {
+        Ok(Verification {
+            name: "Bob".to_owned(),
+            key: person("Bob").key,
+            code: code.clone(),
+            here,
+            there,
+        })
+    };
+    alice
+        .state
+        .verification("bob", &compared(false, false), true);
+    // What was said with him comes later, and the code stays.
+    alice.state.past(past(1..=2, Some("Bob"), None));
+    assert_eq!(alice.list(), [("#".to_owned(), 0), ("Bob".to_owned(), 0)]);
+    assert!(alice.sees()[2].contains(&code), "{:?}", alice.sees());
+    alice.wishes();
+
+    let same = verify(Some(Comparison::Same));
+    assert_eq!(alice.enter("/verificar bob sim"), [same]);
+    assert_eq!(alice.enter("/verify bob perhaps"), []);
+    assert!(alice.hint().contains("/verify bob"), "{}", alice.hint());
+    alice.press_with(Key::Char('c'), true, false);
+    alice.state.look_at(0);
+    alice
+        .state
+        .verification("Bob", &compared(true, true), false);
+    alice.state.verified(&["Bob".to_owned()]);
+    assert!(alice.state.is_verified("bob") && !alice.state.is_verified("carol"));
+    assert_eq!(
+        alice.list()[1],
+        ("Bob".to_owned(), 1),
+        "told, not looked at"
+    );
+
+    let differs = Err(VerifyError::Differs(Box::new(
+        compared(false, false).unwrap(),
+    )));
+    alice.state.verification("bob", &differs, true);
+    assert!(
+        alice.sees()[0].contains("NOT THE SAME"),
+        "{:?}",
+        alice.sees()
+    );
+    alice
+        .state
+        .verification("Eve", &Err(VerifyError::UnknownName), true);
+    assert_eq!(alice.hint(), "Nobody is called Eve.");
+    assert_eq!(alice.list().len(), 2);
+}
+
+#[test]
+fn what_could_not_be_read_is_told_in_its_conversation() {
+    let mut alice = Alice::new();
+    let name = || "Bob".to_owned();
+    let from = person("Bob");
+    let id = id(1);
+    for (event, word) in [
+        (
+            Event::Unreadable { from, id },
+            "could not be read; it was asked for again",
+        ),
+        (
+            Event::Resealed {
+                name: name(),
+                count: 1,
+            },
+            "1 message could not be read there",
+        ),
+        (
+            Event::PackageRefused {
+                name: name(),
+                fault: PackageFault::OtherKey,
+            },
+            "somebody else's",
+        ),
+    ] {
+        alice.state.event(&event);
+        alice.state.look_at(1);
+        alice.state.past(Vec::new());
+        let seen = alice.sees();
+        assert!(seen.last().unwrap().contains(word), "{seen:?}");
+        alice.state.look_at(0);
+        alice.state.past(Vec::new());
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use ratatui::style::Style;
 
 use super::Canvas;
 use super::sidebar::presence;
+use crate::chat::marks::MARK;
 use crate::chat::words::Words;
 use crate::tui::layout::{Areas, BAR, Columns, NOTICE, TIME};
 use crate::tui::state::{Carried, Content, Day, Fate, Line, Message, Moment, State};
@@ -87,10 +88,9 @@ fn title(canvas: &mut Canvas<'_>, state: &State, area: Rect) {
                 (_, true) => format!("{sign} {}", words.text("tui-title-is-here", &[])),
                 (_, false) => format!("{sign} {}", words.text("tui-title-is-away", &[])),
             };
-            let mark = if state.is_verified(&person.folded) {
-                " ✓"
-            } else {
-                ""
+            let mark = match state.is_verified(&person.folded) {
+                true => MARK,
+                false => "",
             };
             ("[TCP]", format!("{}{mark}", person.shown), (right, role))
         }

@@ -3,6 +3,7 @@
 use ratatui::layout::Rect;
 
 use super::Canvas;
+use crate::chat::marks::MARK;
 use crate::tui::layout::Areas;
 use crate::tui::state::{Entry, State};
 use crate::tui::theme::Role;
@@ -79,7 +80,7 @@ fn conversation(
     };
     let taken = canvas.put_right(area, y, &count, style);
     canvas.text(area, 1, y, sign, role);
-    let mark = if is_verified { " ✓" } else { "" };
+    let mark = if is_verified { MARK } else { "" };
     let room = usize::from(area.width.saturating_sub(3 + taken)).saturating_sub(wrap::width(mark));
     let role = if entry.unread > 0 {
         Role::New
@@ -120,14 +121,17 @@ fn people(canvas: &mut Canvas<'_>, state: &State, area: Rect) {
     let fits = state.people.len() <= rows;
     let shown = if fits { rows } else { rows.saturating_sub(1) };
     let room = usize::from(area.width.saturating_sub(4));
-    for (y, here) in (1..).zip(state.people.values().take(shown)) {
+    for (y, (folded, here)) in (1..).zip(state.people.iter().take(shown)) {
         let (sign, role) = presence(true);
         canvas.text(area, 1, y, sign, role);
         let name = match here.shown == state.me {
             true => state.words.text("tui-you", &[("name", &here.shown)]),
             false => here.shown.clone(),
         };
-        canvas.text(area, 3, y, &wrap::cut(&name, room), Role::Text);
+        let mark = if state.is_verified(folded) { MARK } else { "" };
+        let room = room.saturating_sub(wrap::width(mark));
+        let used = canvas.text(area, 3, y, &wrap::cut(&name, room), Role::Text);
+        canvas.text(area, 3 + used, y, mark, Role::Good);
     }
     if !fits {
         let more = state.people.len() - shown;

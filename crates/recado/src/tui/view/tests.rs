@@ -225,7 +225,7 @@ fn busy(language: Language, size: Size) -> State {
     state.event(&private(30, "Bob", "só para você / for you alone"));
     state.event(&private(31, "Bob", "de novo / again"));
     state.event(&private(32, "Zé", "Alice?"));
-    state.verify("Bob", true);
+    state.verified(&["Bob".to_owned()]);
     state.link_asked_for_test();
     state.event(&link(50, 49));
     let begin = Instant::now();

@@ -104,6 +104,9 @@ impl Ledger {
             |told: &Told| matches!(told, Told::Happened(what) if what.starts_with("BROKEN"));
         let until = self.story.iter().position(broken);
         let until = until.map_or(self.story.len(), |at| (at + 20).min(self.story.len()));
+        if let Ok(p) = std::env::var("STORY_FILE") {
+            let _ = std::fs::write(p, format!("{:#?}", self.story));
+        }
         let mut shown = String::new();
         for told in &self.story[until.saturating_sub(STORY)..until] {
             let line = match told {
@@ -129,6 +132,13 @@ impl Ledger {
         match event["type"].as_str() {
             Some("state") => self.see_state(event),
             Some("private") => self.see_private(person, event),
+            Some("unreadable") => {
+                self.note(format!("{person} cannot read one of {}", event["from"]));
+            }
+            Some("resealed") => {
+                let (to, count) = (&event["name"], &event["count"]);
+                self.note(format!("{person} seals {count} to {to} again"));
+            }
             _ => {}
         }
     }

@@ -8,6 +8,9 @@ use ledger::Memory;
 /// Messages entered at once, now and then: more than may wait for one recipient, so that the sender has to wait.
 const BURST: u64 = 1_500;
 
+/// What the names of those begin with who never come back.
+const PASSER: &str = "passer";
+
 /// An older copy of somebody's folder.
 struct Backup {
     copy: crate::common::Home,
@@ -94,10 +97,15 @@ fn run(time: Duration, seed: u64) -> Result<(), String> {
                     restores += 1;
                 }
             }
-            // Someone says a few things, is told that they are stored, and never comes back.
-            89..91 if campaign.server.is_running() && server_backup.is_none() => {
+            // Someone says a few things, is told that they are stored, and never comes back. Who may become an older copy
+            // has then no keys for that, and nobody is there to seal it again.
+            89..91
+                if campaign.server.is_running()
+                    && server_backup.is_none()
+                    && !is_copied(&campaign, &backups, to) =>
+            {
                 passing += 1;
-                pass(&mut campaign, &format!("passer{passing}"), to);
+                pass(&mut campaign, &format!("{PASSER}{passing}"), to);
                 if random.below(2) == 0 {
                     // What was said to be stored a moment ago is only on its disk.
                     campaign.server.kill();
@@ -124,6 +132,12 @@ fn run(time: Duration, seed: u64) -> Result<(), String> {
     settled
 }
 
+/// Whether there is an older copy of someone's folder.
+fn is_copied(campaign: &Campaign, backups: &[Option<Backup>], name: &str) -> bool {
+    let mut people = campaign.people.iter().zip(backups);
+    people.any(|(person, backup)| person.name == name && backup.is_some())
+}
+
 /// Someone goes on with an older copy of their folder; where they are here, they are taken over.
 fn become_copy(campaign: &mut Campaign, who: usize, backup: &Backup) {
     let address = campaign.server.address();
@@ -143,6 +157,16 @@ fn become_copy(campaign: &mut Campaign, who: usize, backup: &Backup) {
     // So is what it had taken and not shown: the older one says how many it misses.
     let unseen = campaign.ledger.unseen_by(&person.name);
     campaign.ledger.excuse(unseen);
+    // And the keys for what waits from those who never come back.
+    let orphaned = campaign
+        .ledger
+        .missing()
+        .into_iter()
+        .map(|(message, _)| message);
+    let orphaned: Vec<_> = orphaned
+        .filter(|it| it.to == person.name && it.from.starts_with(PASSER))
+        .collect();
+    campaign.ledger.excuse(orphaned);
     campaign.ledger.recall(&person.name, backup.memory.clone());
 }
 

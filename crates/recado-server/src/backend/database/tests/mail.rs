@@ -98,7 +98,7 @@ fn alice_and_bob() -> (tempfile::TempDir, Database, LaneNumber) {
     (home, database, opened.lane.lane)
 }
 
-fn path(home: &tempfile::TempDir) -> std::path::PathBuf {
+pub(super) fn path(home: &tempfile::TempDir) -> std::path::PathBuf {
     home.path().join("recado.db")
 }
 
@@ -227,7 +227,7 @@ fn it_answers_as_the_backend_in_memory() {
 }
 
 /// Faster, and what the process wrote is there all the same.
-fn without_sync(database: &Database) {
+pub(super) fn without_sync(database: &Database) {
     let connection = &database.connection;
     connection
         .pragma_update(None, "synchronous", "OFF")

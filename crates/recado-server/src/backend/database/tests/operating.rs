@@ -9,7 +9,7 @@ use recado_proto::ticket::TicketSecret;
 use super::mail::Random;
 use super::*;
 
-fn operator(request: OperatorRequest) -> BackendRequest {
+pub(super) fn operator(request: OperatorRequest) -> BackendRequest {
     let number = OperatorNumber(1);
     BackendRequest::Operator { number, request }
 }
