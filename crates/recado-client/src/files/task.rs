@@ -23,12 +23,13 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::FilesConfig;
 use super::channel::Channel;
 use super::driver::{Driver, News, Slots};
-use super::meet::{Desk, Listener, Meeting, RelayAnswer, answer, interfaces, turn_away};
+use super::meet::{Desk, Listener, Meeting, RelayAnswer, answer, turn_away};
 use super::part::{Part, PartError, check_room};
 use super::source::{Scan, SourceError};
 use super::tls::PeerTls;
 use crate::history::{Database, HistoryError, OfferWrite};
 use crate::session::new_message_id;
+use crate::system;
 
 /// Transfers that go on at a time, in each direction; others wait for their turn.
 const AT_A_TIME: usize = 4;
@@ -441,7 +442,9 @@ impl Task {
             }
         }
         let addresses = match &self.listener {
-            Some(listener) => own_candidates(&interfaces(), listener.port(), self.reached()),
+            Some(listener) => {
+                own_candidates(&system::interfaces(), listener.port(), self.reached())
+            }
             None => Vec::new(),
         };
         if addresses != self.addresses {
@@ -611,7 +614,7 @@ impl Task {
     fn meet(&mut self, key: OfferKey, remote: RemoteKey, theirs: &[Address]) {
         let addresses = match self.config.relay_only {
             true => Vec::new(),
-            false => acceptable(theirs, &interfaces(), self.reached()),
+            false => acceptable(theirs, &system::interfaces(), self.reached()),
         };
         if let Some(running) = self.running.get(&key) {
             running.addresses.send_replace(addresses);

@@ -1,8 +1,6 @@
 //! Offers of files in the database: written together with what is said about them, so that neither is without the
 //! other, whatever ends in between.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use recado_engine::Failure;
@@ -14,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use super::outbox::{self, Blob, column, number};
 use super::{Database, HistoryError, OutgoingNote};
 use crate::session::new_message_id;
+use crate::system::{path_bytes, path_of};
 
 /// What is to be written down, in order.
 #[derive(Clone, Debug)]
@@ -61,7 +60,7 @@ fn insert(
             record.name,
             record.remote.as_ref().map(|key| key.as_bytes()),
             offered.encode(),
-            record.path.as_os_str().as_bytes(),
+            path_bytes(&record.path),
             record.snapshot,
             state,
             record.reference,
@@ -85,7 +84,7 @@ pub(super) fn save(transaction: &Transaction<'_>, record: &OfferRecord) -> rusql
             record.key.offer.as_bytes(),
             record.key.came,
             record.remote.as_ref().map(|key| key.as_bytes()),
-            record.path.as_os_str().as_bytes(),
+            path_bytes(&record.path),
             state,
             code,
             hash,
@@ -181,10 +180,6 @@ fn failure(code: &str) -> OfferFailure {
     })
 }
 
-fn path_of(bytes: &[u8]) -> PathBuf {
-    PathBuf::from(OsStr::from_bytes(bytes))
-}
-
 /// One offer, over or not.
 pub(super) fn find(
     connection: &Connection,
@@ -246,7 +241,7 @@ pub(super) fn choose(
         .execute(params![
             key.offer.as_bytes(),
             key.came,
-            place.as_os_str().as_bytes(),
+            path_bytes(place),
             hash,
         ])?;
     Ok(())

@@ -793,6 +793,7 @@ man-default = default:
 ### Operating
 
 admin-no-server = no server runs on { $folder }; start one with "recado serve", or name its folder with --data-dir
+admin-not-here = on this system a server cannot be operated while it runs: that needs a Unix socket. Run the server on Linux or macOS
 admin-not-allowed = the server on { $folder } is another user's: only that user, and root, may operate it (try: sudo -u USER recado …)
 admin-refused-no-such-name = nobody has that name
 admin-refused-not-here = they are not here now

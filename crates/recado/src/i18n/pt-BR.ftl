@@ -793,6 +793,7 @@ man-default = padrão:
 ### Administração
 
 admin-no-server = nenhum servidor está em execução em { $folder }; inicie um com "recado serve", ou indique a pasta dele com --data-dir
+admin-not-here = neste sistema não é possível administrar um servidor em execução: isso exige um socket Unix. Rode o servidor no Linux ou no macOS
 admin-not-allowed = o servidor em { $folder } é de outro usuário: só ele, e o root, podem administrá-lo (tente: sudo -u USUÁRIO recado …)
 admin-refused-no-such-name = ninguém tem esse nome
 admin-refused-not-here = essa pessoa não está aqui agora
