@@ -105,6 +105,7 @@ impl Client {
             Ok(Some(frame)) => engine.handle_frame(now, frame),
             Err(fault) => engine.end(None, fault.to_string()),
         }
+        self.look_at_stock();
         self.leave_if_ended();
     }
 
@@ -189,6 +190,16 @@ impl Client {
     /// The commit under way has returned. `answers` are those of its writes that have one, in order.
     pub fn handle_committed(&mut self, answers: Vec<Answer>) {
         self.mail.handle_committed(answers);
+        self.look_at_stock();
+    }
+
+    /// Whoever is ready can be written to, also once they have gone.
+    fn look_at_stock(&mut self) {
+        if let Session::Open(engine, _) = &mut self.session
+            && self.mail.has_stock()
+        {
+            engine.become_reachable();
+        }
     }
 
     /// The connection has ended without a word from the server.
@@ -398,7 +409,10 @@ mod tests {
         let roster = ServerFrame::Roster(Roster { people, last });
         client.handle_frame(2 * second, roster);
         assert_eq!(told(&mut client), [""; 0]);
+        // Key packages are waited for a little longer than datagrams.
         client.handle_timeout(4 * second);
+        assert_eq!(told(&mut client), [""; 0]);
+        client.handle_timeout(7 * second);
         assert_eq!(told(&mut client), ["ready", "presence", "private"]);
     }
 }

@@ -17,6 +17,10 @@ use crate::global_log::{Arrival, GlobalLog};
 use crate::lasting::{FRAME_ECHO_TIME, GIVE_UP, Lasting};
 use crate::link::{Link, Step};
 
+/// How long a session waits for its key packages to be at the server before it is ready without. Those of someone who
+/// comes for the first time are made first, which takes a moment.
+const STOCK_TIME: Duration = Duration::from_secs(5);
+
 /// Events that may be held back for [`Event::Ready`], which then comes at once.
 const MAX_HELD: usize = 4096;
 
@@ -51,6 +55,8 @@ pub(crate) struct Engine {
     people: BTreeMap<String, Person>,
     roster_complete: bool,
     ready: bool,
+    /// Until when key packages are waited for; nothing once they are at the server, or are not waited for any more.
+    stock_by: Option<Duration>,
     /// The server's log of global messages.
     log_id: LogId,
     /// Which of its numbers have come.
@@ -113,6 +119,7 @@ impl Engine {
             people: BTreeMap::new(),
             roster_complete: false,
             ready: false,
+            stock_by: Some(now.saturating_add(STOCK_TIME)),
             log_id: welcome.log,
             log,
             continues,
@@ -248,6 +255,12 @@ impl Engine {
         self.become_ready();
     }
 
+    /// Others can write to whom this is, also once they have gone: their key packages are at the server.
+    pub(crate) fn become_reachable(&mut self) {
+        self.stock_by = None;
+        self.become_ready();
+    }
+
     /// How datagrams fare.
     pub(crate) fn report_link(&mut self) {
         let (probes, answers) = self.link.probes();
@@ -292,6 +305,7 @@ impl Engine {
             .chain(turn)
             .chain(log)
             .chain([self.link.deadline()])
+            .chain(self.stock_by)
             .min()
     }
 
@@ -300,6 +314,7 @@ impl Engine {
         if self.ended {
             return;
         }
+        self.stock_by = self.stock_by.filter(|by| now < *by);
         let step = self.link.handle_timeout(now);
         self.do_step(step);
         self.repeat_globals(now);
@@ -571,7 +586,8 @@ impl Engine {
             }
             return;
         }
-        let wait = !self.link.is_decided() && self.lasting.held.len() < MAX_HELD;
+        let wait = !(self.link.is_decided() && self.stock_by.is_none());
+        let wait = wait && self.lasting.held.len() < MAX_HELD;
         if !self.roster_complete || wait {
             return;
         }

@@ -235,6 +235,11 @@ impl Mail {
         Ok(None)
     }
 
+    /// Whether one's own key packages are at the server, as far as that can be had.
+    pub(crate) fn has_stock(&self) -> bool {
+        self.stock.is_confirmed()
+    }
+
     fn acknowledge(&mut self) {
         let has_key_packages = self.stock.is_confirmed();
         self.incoming.acknowledge(has_key_packages, &mut self.desk);

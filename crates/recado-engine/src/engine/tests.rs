@@ -65,9 +65,10 @@ fn lasting() -> Box<Lasting> {
 impl Story {
     fn begin() -> Self {
         let now = Duration::from_secs(10);
-        let alice = Engine::new(now, lasting(), welcome(), secret())
+        let mut alice = Engine::new(now, lasting(), welcome(), secret())
             .map_err(|(error, _)| error)
             .unwrap();
+        alice.become_reachable();
         let (key, pair) = key_pair(1);
         let mut story = Self {
             alice,
@@ -102,8 +103,10 @@ impl Story {
     fn reconnect(self, welcome: Welcome) -> Self {
         let lasting = self.alice.into_lasting();
         let alice = Engine::new(self.now, lasting, welcome, secret());
+        let mut alice = alice.map_err(|(error, _)| error).unwrap();
+        alice.become_reachable();
         let mut story = Self {
-            alice: alice.map_err(|(error, _)| error).unwrap(),
+            alice,
             server: secret().into_pair(Side::Server, CONNECTION),
             frames: vec![],
             datagrams: vec![],
