@@ -132,7 +132,7 @@ fn measure(options: Options) -> Result<()> {
     ];
     let rows: Vec<Vec<String>> = rows.into_iter().map(Vec::from).collect();
     let result = format!(
-        "{}.\n`cargo xtask bench start`: {} starts each, a server on the same machine; {load}.\n\n{}",
+        "{}.\n`cargo xtask bench client`: {} starts each, a server on the same machine; {load}.\n\n{}",
         machine::describe(),
         options.runs,
         table(&rows)

@@ -38,6 +38,7 @@ Tasks:
             format      cargo fmt
             lint        cargo clippy, warnings denied
             docs        cargo doc, warnings denied
+            targets     the program compiles for other systems, as far as they are installed
             build       cargo test --no-run
             test        all tests; the last line counts them
   bench [NAME [OPTION…]]

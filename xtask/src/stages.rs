@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Error, Result};
 
 use crate::test_run::Totals;
-use crate::{cargo, packages, python_tool, test_run, tidy};
+use crate::{cargo, packages, python_tool, targets, test_run, tidy};
 
 /// Runs all stages, up to the first that fails.
 ///
@@ -57,6 +57,7 @@ fn run_timed(root: &Path, times: &mut Times, totals: &mut Option<Totals>) -> Res
             "Mend the doc comments named above.",
         )
     })?;
+    times.stage("targets", || targets::check(root))?;
     // Apart from the tests, so that each has its time, and an error of the compiler its own stage.
     times.stage("build", || {
         cargo::run(

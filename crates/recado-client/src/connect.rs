@@ -41,6 +41,7 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How long what was sent may stay without an acknowledgement of TCP's (RFC 5482), to which keepalive
 /// alone would never come.
+#[cfg(target_os = "linux")]
 const USER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Which of the server's services a connection is for.

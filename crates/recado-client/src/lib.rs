@@ -11,6 +11,7 @@ pub mod https;
 pub mod identity;
 pub mod names;
 pub mod session;
+mod system;
 pub mod trust;
 
 /// What client and server share: names and their rules, ids and keys, the frames of the wire, and the sanitiser of texts.

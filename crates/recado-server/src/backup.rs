@@ -3,9 +3,8 @@
 //! The file is the database, copied page by page out of one snapshot while the server writes on, and in it, in tables
 //! of its own, the files of the server's identity.
 
-use std::fs::{self, File, Permissions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,7 +15,7 @@ use tempfile::NamedTempFile;
 use time::OffsetDateTime;
 
 use crate::backend;
-use crate::data_folder::{DataFolder, DataFolderError};
+use crate::data_folder::{self, DataFolder, DataFolderError};
 
 /// The database in the data folder.
 pub const DATABASE_FILE: &str = "recado.db";
@@ -236,7 +235,7 @@ pub(crate) fn back_up(
     let length = file.as_file().metadata().map_err(failed)?.len();
     let kept = file.persist(target);
     kept.map_err(|error| failed(error.error))?;
-    sync_folder(folder).map_err(failed)?;
+    data_folder::sync_folder(folder).map_err(failed)?;
     Ok(length)
 }
 
@@ -289,7 +288,7 @@ pub fn restore(data_folder: &Path, from: &Path) -> Result<Restored, RestoreError
     let replaced = put_aside(&folder).map_err(failed)?;
     let kept = made.persist(folder.file(DATABASE_FILE));
     kept.map_err(|error| failed(error.error))?;
-    sync_folder(folder.path()).map_err(failed)?;
+    data_folder::sync_folder(folder.path()).map_err(failed)?;
     Ok(Restored {
         folder: folder.path().to_owned(),
         replaced,
@@ -445,14 +444,14 @@ fn put_aside(folder: &DataFolder) -> io::Result<Option<PathBuf>> {
         connection.close().map_err(|(_, error)| error)
     });
     link(&database, &aside)?;
-    fs::set_permissions(&aside, Permissions::from_mode(0o600))?;
+    data_folder::make_private(&aside)?;
     for companion in COMPANIONS {
         if closed.is_ok() {
             remove(&beside(&aside, companion))?;
         }
         remove(&beside(&database, companion))?;
     }
-    sync_folder(folder.path())?;
+    data_folder::sync_folder(folder.path())?;
     Ok(Some(aside))
 }
 
@@ -490,10 +489,6 @@ fn parent(path: &Path) -> &Path {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     }
-}
-
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]

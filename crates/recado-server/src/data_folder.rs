@@ -91,8 +91,26 @@ impl DataFolder {
         file.write_all(content.as_bytes())?;
         file.sync_all()?;
         fs::rename(&temporary, self.file(name))?;
-        File::open(&self.path)?.sync_all()
+        sync_folder(&self.path)
     }
+}
+
+/// Makes what was made or renamed in a folder durable: on Unix a name belongs to its folder, not to the file.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    File::open(folder)?.sync_all()?;
+    #[cfg(not(unix))]
+    let _ = folder;
+    Ok(())
+}
+
+/// Makes a file its owner's alone, where files have rights of their own.
+pub(crate) fn make_private(file: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    #[cfg(not(unix))]
+    let _ = file;
+    Ok(())
 }
 
 fn make_private_folder(path: &Path) -> io::Result<()> {

@@ -7,6 +7,6 @@ mod portable;
 mod unix;
 
 #[cfg(not(unix))]
-pub(crate) use portable::{addresses, host_name, is_missing_family, max_files};
+pub(crate) use portable::{addresses, be_bulk, host_name, is_missing_family, max_files};
 #[cfg(unix)]
-pub(crate) use unix::{addresses, host_name, is_missing_family, max_files};
+pub(crate) use unix::{addresses, be_bulk, host_name, is_missing_family, max_files};

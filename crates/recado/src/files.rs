@@ -94,35 +94,78 @@ fn user_dirs(home: &Path) -> Option<PathBuf> {
     }
 }
 
+/// Whether `\` takes the next character as it is. Where it stands between folders it is one of the path's own.
+const ESCAPES: bool = std::path::MAIN_SEPARATOR != '\\';
+
 /// Paths as they are typed: apart by spaces, together in quotes; `\` before a character takes it as it is, and `~/` is
 /// the home.
 pub(crate) fn paths(typed: &str) -> Vec<PathBuf> {
+    let paths = split(typed).into_iter();
+    paths.map(|(_, path)| at_home(path)).collect()
+}
+
+/// The path that is being typed at the end of a text, without its quotes, and where it begins.
+pub(crate) fn last_path(typed: &str) -> (usize, String) {
+    // A sign behind the end tells whether the last path goes on there.
+    let mut marked = split(&format!("{typed}x")).into_iter();
+    match marked.next_back() {
+        Some((from, mut path)) => {
+            path.pop();
+            (from, path)
+        }
+        None => (typed.len(), String::new()),
+    }
+}
+
+/// A path as it has to be typed: in quotes, if it is to be. Those of a folder stay open, as more follows.
+pub(crate) fn typed(path: &str, in_quotes: bool, is_folder: bool) -> String {
+    if !in_quotes {
+        return path.to_owned();
+    }
+    let mut typed = String::from('"');
+    for c in path.chars() {
+        if ESCAPES && matches!(c, '"' | '\\') {
+            typed.push('\\');
+        }
+        typed.push(c);
+    }
+    if !is_folder {
+        typed.push('"');
+    }
+    typed
+}
+
+/// Whether a path is one word only in quotes.
+pub(crate) fn needs_quotes(path: &str) -> bool {
+    let is_special =
+        |c: char| c.is_whitespace() || matches!(c, '"' | '\'') || (ESCAPES && c == '\\');
+    path.chars().any(is_special)
+}
+
+/// The paths of a text, each with the place where it begins.
+fn split(typed: &str) -> Vec<(usize, String)> {
     let mut paths = Vec::new();
-    let (mut path, mut is_there, mut quote) = (String::new(), false, None);
-    let mut characters = typed.chars();
-    while let Some(c) = characters.next() {
+    let (mut path, mut begin, mut quote) = (String::new(), None, None);
+    let mut characters = typed.char_indices();
+    while let Some((at, c)) = characters.next() {
+        if quote.is_none() && c.is_whitespace() {
+            if let Some(begin) = begin.take() {
+                paths.push((begin, std::mem::take(&mut path)));
+            }
+            continue;
+        }
+        begin = begin.or(Some(at));
         match (c, quote) {
-            ('\\', None | Some('"')) => {
-                path.extend(characters.next());
-                is_there = true;
+            ('\\', None | Some('"')) if ESCAPES => {
+                path.extend(characters.next().map(|(_, c)| c));
             }
-            ('"' | '\'', None) => (quote, is_there) = (Some(c), true),
+            ('"' | '\'', None) => quote = Some(c),
             (c, Some(open)) if c == open => quote = None,
-            (c, None) if c.is_whitespace() => {
-                if std::mem::take(&mut is_there) {
-                    paths.push(std::mem::take(&mut path));
-                }
-            }
-            (c, _) => {
-                path.push(c);
-                is_there = true;
-            }
+            (c, _) => path.push(c),
         }
     }
-    if is_there {
-        paths.push(path);
-    }
-    paths.into_iter().map(at_home).collect()
+    paths.extend(begin.map(|begin| (begin, path)));
+    paths
 }
 
 fn at_home(path: String) -> PathBuf {
@@ -154,5 +197,28 @@ mod tests {
         assert_eq!(typed(r#""a \" b""#), [r#"a " b"#]);
         assert_eq!(typed(""), [""; 0]);
         assert_eq!(typed("\"open end"), ["open end"]);
+    }
+
+    #[test]
+    fn the_path_that_is_being_typed_is_the_last() {
+        for (text, from, path) in [
+            ("", 0, ""),
+            ("a", 0, "a"),
+            ("a.txt ", 6, ""),
+            ("a.txt ~/b", 6, "~/b"),
+            (r#"a "two wo"#, 2, "two wo"),
+            (r"two\ wo", 0, "two wo"),
+            (r#""done" "#, 7, ""),
+        ] {
+            assert_eq!(last_path(text), (from, path.to_owned()), "{text}");
+        }
+        for name in ["a.txt", "two words", r#"it's "so" \ "#, "日本"] {
+            let typed = super::typed(name, needs_quotes(name), false);
+            assert_eq!(
+                paths(&format!(" {typed} x")),
+                [name, "x"].map(PathBuf::from)
+            );
+        }
+        assert_eq!(super::typed("two words/", true, true), "\"two words/");
     }
 }

@@ -36,6 +36,7 @@ pub(crate) fn rows(line: &str, columns: usize) -> Vec<Range<usize>> {
         start: 0,
         taken: 0,
         chance: None,
+        is_within: false,
     };
     for (at, grapheme) in line.grapheme_indices(true) {
         let wide = grapheme_width(grapheme);
@@ -62,6 +63,8 @@ struct Wrapping {
     taken: usize,
     /// The last place to break at, and how much of the row stands before it.
     chance: Option<(usize, usize)>,
+    /// Whether the word has begun with more than signs.
+    is_within: bool,
 }
 
 impl Wrapping {
@@ -79,9 +82,12 @@ impl Wrapping {
         }
         self.taken += wide;
         // Scripts without spaces are wide, and break behind every letter.
-        if is_space || wide > 1 || grapheme == "-" || grapheme == "/" {
+        let is_sign = grapheme == "-" || grapheme == "/";
+        // What begins a word is part of it: `/accept`, `--name`.
+        if is_space || wide > 1 || (is_sign && self.is_within) {
             self.chance = Some((at + grapheme.len(), self.taken));
         }
+        self.is_within = !is_space && (self.is_within || !is_sign);
     }
 
     /// Ends the row at this place, up to which so many columns are taken.
@@ -133,6 +139,8 @@ mod tests {
         assert_eq!(wrapped("abcdefghij", 4), ["abcd", "efgh", "ij"]);
         assert_eq!(wrapped("ab cdefghij", 4), ["ab ", "cdef", "ghij"]);
         assert_eq!(wrapped("/usr/share/doc", 8), ["/usr/", "share/", "doc"]);
+        assert_eq!(wrapped("or /accept it", 6), ["or ", "/accep", "t it"]);
+        assert_eq!(wrapped("say --name x", 7), ["say ", "--name ", "x"]);
     }
 
     #[test]

@@ -59,6 +59,12 @@ fn run(readme: &str, locale: &str) {
         if command == "cargo xtask test" {
             continue;
         }
+        if !stays(&command) {
+            // It comes after all that the page shows before it.
+            page.go_on(&mut terminals, |terminals| {
+                terminals.iter().all(Terminal::is_over)
+            });
+        }
         terminals.push(page.open(&command, transcript));
         // What one shows may need what another types: all go on while the newest opens.
         page.go_on(&mut terminals, |terminals| {
@@ -122,7 +128,7 @@ impl Page<'_> {
             }
         });
         let says_so = |line: &String| line.starts_with("recado ready") || line.ends_with("):");
-        let stays = command.contains(" serve") || command.contains(" chat");
+        let stays = stays(&command);
         let at = transcript.iter().position(says_so).filter(|_| stays);
         Terminal {
             opens_at: at.map(|at| transcript.len() - at),
@@ -243,6 +249,11 @@ impl Drop for Terminal {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Whether a command goes on until it is ended, or quit.
+fn stays(command: &str) -> bool {
+    command.contains(" serve") || command.contains(" chat")
 }
 
 /// Whether a line of the page is typed.

@@ -145,7 +145,7 @@ impl Channel {
     async fn shake_hands(tcp: TcpStream, tls: Tls) -> Result<Self, ChannelError> {
         // What is written is whole frames already. Both only make the connection better.
         let _ = tcp.set_nodelay(true);
-        be_bulk(&tcp);
+        crate::system::be_bulk(&tcp);
         let now = Instant::now();
         let mut channel = Self {
             tcp,
@@ -520,20 +520,6 @@ impl Outgoing {
     fn remove(&mut self, bytes: usize) {
         self.written += bytes;
     }
-}
-
-/// Lets whoever has packets to order put others first, this machine too.
-fn be_bulk(tcp: &TcpStream) {
-    use nix::sys::socket::{setsockopt, sockopt};
-
-    /// RFC 1349 §4, maximise throughput: what Linux sends after all else.
-    const BULK: i32 = 0x08;
-
-    let is_v6 = tcp.local_addr().is_ok_and(|address| address.is_ipv6());
-    let _ = match is_v6 {
-        true => setsockopt(tcp, sockopt::Ipv6TClass, &BULK),
-        false => setsockopt(tcp, sockopt::Ipv4Tos, &BULK),
-    };
 }
 
 impl Drop for Channel {

@@ -20,6 +20,7 @@ use crate::history::Database;
 
 /// How far a transfer's thread steps back behind others (nice(2)), so that a chat does not wait for a processor: it gets a
 /// third of what another busy thread gets, and all of what nobody wants.
+#[cfg(target_os = "linux")]
 const STEP_BACK: i32 = 5;
 
 /// How often progress is told.

@@ -2,11 +2,11 @@
 //! the first that is there is used.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use recado_engine::files::{OfferKey, Own, Route};
+use recado_engine::files::{OfferKey, Route};
 use recado_proto::file::{AbortCode, StreamFrame, VERSION};
 use recado_proto::frame::RelayRequest;
 use recado_proto::id::{OfferId, RemoteKey};
@@ -329,27 +329,4 @@ pub(crate) async fn answer(mut channel: Channel, offer: OfferId) -> Option<Chann
 /// Ends a connection that came for nothing that is under way.
 pub(crate) async fn turn_away(channel: Channel) {
     channel.close(Some(AbortCode::Unknown)).await;
-}
-
-/// The addresses of this machine's interfaces.
-pub(crate) fn interfaces() -> Vec<Own> {
-    let Ok(all) = nix::ifaddrs::getifaddrs() else {
-        return Vec::new();
-    };
-    let own = all.filter_map(|interface| {
-        let ip = ip_of(interface.address.as_ref()?)?;
-        let mask = interface.netmask.as_ref().and_then(ip_of)?;
-        let prefix = match mask {
-            IpAddr::V4(mask) => mask.to_bits().leading_ones(),
-            IpAddr::V6(mask) => mask.to_bits().leading_ones(),
-        };
-        let prefix = u8::try_from(prefix).unwrap_or_default();
-        Some(Own { ip, prefix })
-    });
-    own.collect()
-}
-
-fn ip_of(address: &nix::sys::socket::SockaddrStorage) -> Option<IpAddr> {
-    let v4 = address.as_sockaddr_in().map(|it| IpAddr::V4(it.ip()));
-    v4.or_else(|| address.as_sockaddr_in6().map(|it| IpAddr::V6(it.ip())))
 }

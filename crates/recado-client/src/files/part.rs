@@ -4,19 +4,16 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd as _;
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
-use nix::errno::Errno;
-use nix::libc;
+use cap_std::fs::{Dir, OpenOptions};
 use recado_engine::files::{GroupEnd, Layout, LayoutError, Tree, numbered, safe_name};
 use recado_proto::file::{ListEntry, Offered};
 use recado_proto::id::OfferId;
 
 use super::channel::PIECE;
+use crate::{home, system};
 
 /// Names that are tried, each with a number, before one that is not taken counts as not to be had.
 const MAX_NUMBER: u32 = 10_000;
@@ -96,11 +93,9 @@ pub(crate) fn part_name(offer: &OfferId) -> String {
 /// [`PartError::Full`], or the folder cannot be used.
 pub(crate) fn check_room(folder: &Path, offer: &OfferId, stored: u64) -> Result<(), PartError> {
     let failed = |source| not_writable(folder, source);
-    let opened = File::open(folder).map_err(failed)?;
-    let system = nix::sys::statvfs::fstatvfs(&opened).map_err(|errno| failed(errno.into()))?;
-    // Their types differ from system to system.
-    #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
-    let free = u64::from(system.blocks_available()).saturating_mul(system.fragment_size() as u64);
+    let Some(free) = system::free_space(folder).map_err(failed)? else {
+        return Ok(());
+    };
     let part = folder.join(part_name(offer));
     let needed = stored.saturating_sub(stored_in(&part));
     if needed > free {
@@ -112,10 +107,9 @@ pub(crate) fn check_room(folder: &Path, offer: &OfferId, stored: u64) -> Result<
 
 /// Bytes on the disk of what is there of a file; of a folder only an estimate would be quick.
 fn stored_in(part: &Path) -> u64 {
-    use std::os::unix::fs::MetadataExt as _;
     let metadata = std::fs::symlink_metadata(part);
     metadata.map_or(0, |metadata| match metadata.is_file() {
-        true => metadata.blocks().saturating_mul(512),
+        true => system::stored(&metadata),
         false => 0,
     })
 }
@@ -203,7 +197,7 @@ impl Part {
         }
         let position = self.tree.position();
         let written = match &mut self.content {
-            Content::File(file) => file.write_all_at(bytes, position),
+            Content::File(file) => system::write_all_at(file, bytes, position),
             Content::Folder(folder) => folder.write_at(position, bytes, false),
         };
         written.map_err(|source| not_writable(&self.folder, source))?;
@@ -247,30 +241,36 @@ impl Part {
         self.sync()
             .map_err(|source| not_writable(&self.folder, source))?;
         let own = safe_name(&self.offered.name);
+        // Not every system renames a folder that is held open.
+        let Self {
+            folder,
+            downloads,
+            name: part,
+            content,
+            ..
+        } = self;
+        let is_folder = matches!(content, Content::Folder(_));
+        drop(content);
         for number in 1..MAX_NUMBER {
             let name = match number {
                 1 => own.clone(),
                 number => numbered(&own, number),
             };
-            if self.downloads.symlink_metadata(&name).is_ok() {
+            if downloads.symlink_metadata(&name).is_ok() {
                 continue;
             }
-            let path = self.folder.join(&name);
+            let path = folder.join(&name);
             choose(&path)?;
-            match self.become_whole(&name) {
+            match become_whole(&downloads, &part, &name, is_folder) {
                 Ok(()) => {
-                    let synced = File::open(&self.folder).and_then(|folder| folder.sync_all());
-                    synced.map_err(|source| not_writable(&self.folder, source))?;
+                    home::sync_parent(&path).map_err(|source| not_writable(&folder, source))?;
                     return Ok(Finished { path, hash: *hash });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(source) => return Err(not_writable(&self.folder, source)),
+                Err(source) => return Err(not_writable(&folder, source)),
             }
         }
-        Err(not_writable(
-            &self.folder,
-            io::ErrorKind::AlreadyExists.into(),
-        ))
+        Err(not_writable(&folder, io::ErrorKind::AlreadyExists.into()))
     }
 
     /// Removes it.
@@ -324,31 +324,6 @@ impl Part {
                 folder.complete(self.tree.size())?;
                 folder.sync()
             }
-        }
-    }
-
-    /// Renames it, unless something of that name is there.
-    fn become_whole(&self, name: &str) -> io::Result<()> {
-        #[cfg(target_os = "linux")]
-        {
-            use nix::fcntl::{RenameFlags, renameat2};
-            let (from, to) = (self.name.as_str(), name);
-            let (dir, flags) = (self.downloads.as_fd(), RenameFlags::RENAME_NOREPLACE);
-            match renameat2(dir, from, dir, to, flags) {
-                Ok(()) => return Ok(()),
-                // Not every file system can.
-                Err(Errno::EINVAL | Errno::ENOSYS) => {}
-                Err(errno) => return Err(errno.into()),
-            }
-        }
-        match &self.content {
-            Content::File(_) => {
-                self.downloads
-                    .hard_link(&self.name, &self.downloads, name)?;
-                self.downloads.remove_file(&self.name)
-            }
-            // Onto a folder that is not empty, or onto a file, no folder can be renamed.
-            Content::Folder(_) => self.downloads.rename(&self.name, &self.downloads, name),
         }
     }
 }
@@ -414,7 +389,7 @@ impl Folder {
             let (now, behind) = rest.split_at(most.min(rest.len()));
             match is_zeros {
                 true => file.set_len(offset + now.len() as u64)?,
-                false => file.write_all_at(now, offset)?,
+                false => system::write_all_at(file, now, offset)?,
             }
             rest = behind;
         }
@@ -493,23 +468,55 @@ impl Folder {
 
     /// All of it onto the disk: together, as a sync for each of 100,000 files would take minutes.
     #[cfg(target_os = "linux")]
-    fn sync(&mut self) -> io::Result<()> {
+    fn sync(&self) -> io::Result<()> {
+        use std::os::fd::AsFd as _;
+
         // The folder is held by its place alone, which cannot be synced.
         let folder = self.dir.open(".")?;
         Ok(nix::unistd::syncfs(folder.as_fd())?)
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn sync(&mut self) -> io::Result<()> {
-        for path in self.layout.paths() {
-            let path = path.join("/");
-            match self.dir.open(&path) {
-                Ok(file) => file.sync_all()?,
-                Err(error) if error.kind() == io::ErrorKind::IsADirectory => {}
-                Err(error) => return Err(error),
+    fn sync(&self) -> io::Result<()> {
+        self.sync_each()
+    }
+
+    /// One file after the other, where a system does not sync all of them together.
+    #[cfg(any(test, not(target_os = "linux")))]
+    fn sync_each(&self) -> io::Result<()> {
+        for (entry, path) in self.entries.iter().zip(self.layout.paths()) {
+            if !entry.is_folder {
+                open_file(&self.dir, &path.join("/"), true)?.sync_all()?;
             }
         }
         Ok(())
+    }
+}
+
+/// Renames a part, unless something of the new name is there.
+fn become_whole(downloads: &Dir, part: &str, name: &str, is_folder: bool) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::fd::AsFd as _;
+
+        use nix::errno::Errno;
+        use nix::fcntl::{RenameFlags, renameat2};
+
+        let (dir, flags) = (downloads.as_fd(), RenameFlags::RENAME_NOREPLACE);
+        match renameat2(dir, part, dir, name, flags) {
+            Ok(()) => return Ok(()),
+            // Not every file system can.
+            Err(Errno::EINVAL | Errno::ENOSYS) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    match is_folder {
+        // Onto a folder that is not empty, or onto a file, no folder can be renamed.
+        true => downloads.rename(part, downloads, name),
+        false => {
+            downloads.hard_link(part, downloads, name)?;
+            downloads.remove_file(part)
+        }
     }
 }
 
@@ -528,12 +535,8 @@ fn check_list(offered: &Offered, entries: &[ListEntry]) -> Result<(), PartError>
 /// Opens a file to be read and written; makes it if there is none, unless it must be there. A link is not followed.
 fn open_file(dir: &Dir, name: &str, must_exist: bool) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options
-        .read(true)
-        .write(true)
-        .create(!must_exist)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
-    let file = dir.open_with(name, &options)?.into_std();
+    options.read(true).write(true).create(!must_exist);
+    let file = system::open_file_in(dir, Path::new(name), &mut options)?;
     if !file.metadata()?.is_file() {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
@@ -558,7 +561,7 @@ fn open_folder(dir: &Dir, name: &str) -> io::Result<Dir> {
 fn read_full_at(file: &File, into: &mut [u8], position: u64) -> io::Result<usize> {
     let mut filled = 0;
     while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match file.read_at(rest, position + filled as u64) {
+        match system::read_at(file, rest, position + filled as u64) {
             Ok(0) => break,
             Ok(read) => filled += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -570,9 +573,10 @@ fn read_full_at(file: &File, into: &mut [u8], position: u64) -> io::Result<usize
 
 fn not_writable(folder: &Path, source: io::Error) -> PartError {
     let folder = folder.to_owned();
-    let code = source.raw_os_error().map(Errno::from_raw);
-    match code {
-        Some(Errno::ENOSPC | Errno::EDQUOT) => PartError::Full { folder, needed: 0 },
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            PartError::Full { folder, needed: 0 }
+        }
         _ => PartError::NotWritable { folder, source },
     }
 }
@@ -732,6 +736,11 @@ mod tests {
         let mut part = open();
         assert_eq!(part.tree().position(), MIB as u64);
         fill(&mut part, &contents[MIB..]);
+        let Content::Folder(content) = &mut part.content else {
+            panic!("it is a folder")
+        };
+        content.complete(offered.size).unwrap();
+        content.sync_each().unwrap();
         let path = finish(part, &contents).unwrap();
         assert_eq!(names(folder.path()), ["things"]);
         assert_eq!(names(&path), ["a", "file", "last", "two"]);
@@ -786,7 +795,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_called_full() {
-        let full = not_writable(Path::new("/"), io::Error::from_raw_os_error(libc::ENOSPC));
+        let full = not_writable(Path::new("/"), io::ErrorKind::StorageFull.into());
         assert!(matches!(full, PartError::Full { .. }));
     }
 }

@@ -2,12 +2,10 @@
 
 use std::fs::{self, File, Metadata};
 use std::io;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
-use nix::libc;
+use cap_std::fs::{Dir, OpenOptions};
 use recado_engine::files::{ChainingValue, Tree, safe_name};
 use recado_proto::file::{
     FolderOffer, ListEntry, MAX_ENTRIES, MAX_FIRST_ENTRIES_BYTES, MAX_PATH, MAX_SIZE, Offered,
@@ -15,6 +13,7 @@ use recado_proto::file::{
 };
 
 use super::channel::PIECE;
+use crate::system;
 
 /// Folders within folders at most, as a receiver takes them.
 const MAX_DEPTH: usize = 64;
@@ -67,8 +66,8 @@ struct Scanned {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Stamp {
     size: u64,
+    /// When it was written: seconds, and nanoseconds.
     modified: (i64, i64),
-    changed: (i64, i64),
     inode: u64,
     /// Bytes on the disk, which may be fewer.
     stored: u64,
@@ -77,16 +76,14 @@ struct Stamp {
 impl Stamp {
     fn of(metadata: &Metadata) -> Self {
         Self {
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-            inode: metadata.ino(),
-            stored: metadata.blocks().saturating_mul(512).min(metadata.size()),
+            size: metadata.len(),
+            modified: system::modified(metadata),
+            inode: system::inode(metadata),
+            stored: system::stored(metadata).min(metadata.len()),
         }
     }
 
-    /// Whether the contents may differ. What is stored changes when a system writes, and means nothing; the time of
-    /// change also tells of a new name or new rights, which mean nothing either.
+    /// Whether the contents may differ. What is stored changes when a system writes, and means nothing.
     fn differs(&self, other: &Self) -> bool {
         (self.size, self.modified, self.inode) != (other.size, other.modified, other.inode)
     }
@@ -390,9 +387,8 @@ impl Source {
             let offset = position - *begin;
             let rest = usize::try_from(end - position).unwrap_or(usize::MAX);
             let count = rest.min(into.len());
-            let read = opened
-                .file
-                .read_at(into.get_mut(..count).unwrap_or_default(), offset);
+            let wanted = into.get_mut(..count).unwrap_or_default();
+            let read = system::read_at(&opened.file, wanted, offset);
             match read {
                 // Shorter than it was.
                 Ok(0) => return Err(changed()),
@@ -477,21 +473,11 @@ fn open_file(path: &Path, folder: Option<&Dir>, scanned: &Scanned) -> Result<Ope
         source,
     };
     // What became a link meanwhile is not followed; what became a pipe does not make anyone wait.
-    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
     let file = match folder {
-        None => fs::OpenOptions::new()
-            .read(true)
-            .custom_flags(flags)
-            .open(path)
-            .map_err(unreadable)?,
-        Some(folder) => folder
-            .open_with(
-                &scanned.path,
-                OpenOptions::new().read(true).custom_flags(flags),
-            )
-            .map_err(unreadable)?
-            .into_std(),
+        None => system::open_file(path),
+        Some(folder) => system::open_file_in(folder, &scanned.path, OpenOptions::new().read(true)),
     };
+    let file = file.map_err(unreadable)?;
     let opened = Opened {
         is_sparse: scanned.stamp.stored < scanned.stamp.size,
         stamp: scanned.stamp,

@@ -23,12 +23,13 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::FilesConfig;
 use super::channel::Channel;
 use super::driver::{Driver, News, Slots};
-use super::meet::{Desk, Listener, Meeting, RelayAnswer, answer, interfaces, turn_away};
+use super::meet::{Desk, Listener, Meeting, RelayAnswer, answer, turn_away};
 use super::part::{Part, PartError, check_room};
 use super::source::{Scan, SourceError};
 use super::tls::PeerTls;
 use crate::history::{Database, HistoryError, OfferWrite};
 use crate::session::new_message_id;
+use crate::system;
 
 /// Transfers that go on at a time, in each direction; others wait for their turn.
 const AT_A_TIME: usize = 4;
@@ -173,6 +174,9 @@ pub(crate) async fn run(setup: Setup) {
     let mut look = interval(LOOK_TIME);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut outcome = task.take_entered(entered).await;
+    if outcome.is_ok() {
+        outcome = task.accept_welcome().await;
+    }
     while outcome.is_ok() {
         tokio::select! {
             input = inputs.recv() => match input {
@@ -320,6 +324,22 @@ impl Task {
         self.flush().await
     }
 
+    /// Accepts what waits from people whose offers are accepted unseen.
+    async fn accept_welcome(&mut self) -> Outcome {
+        let all = self.offers.all();
+        let waiting = all.iter().filter(|(about, _)| !about.is_own);
+        let keys = waiting.map(|(about, _)| OfferKey {
+            offer: about.offer,
+            came: true,
+        });
+        for key in keys.collect::<Vec<_>>() {
+            if self.offers.is_welcome(key) {
+                self.accept(key, None).await?;
+            }
+        }
+        self.flush().await
+    }
+
     /// Looks for what other processes have written.
     async fn look(&mut self) -> Outcome {
         let seen = match self.database.try_lock() {
@@ -422,7 +442,9 @@ impl Task {
             }
         }
         let addresses = match &self.listener {
-            Some(listener) => own_candidates(&interfaces(), listener.port(), self.reached()),
+            Some(listener) => {
+                own_candidates(&system::interfaces(), listener.port(), self.reached())
+            }
             None => Vec::new(),
         };
         if addresses != self.addresses {
@@ -592,7 +614,7 @@ impl Task {
     fn meet(&mut self, key: OfferKey, remote: RemoteKey, theirs: &[Address]) {
         let addresses = match self.config.relay_only {
             true => Vec::new(),
-            false => acceptable(theirs, &interfaces(), self.reached()),
+            false => acceptable(theirs, &system::interfaces(), self.reached()),
         };
         if let Some(running) = self.running.get(&key) {
             running.addresses.send_replace(addresses);

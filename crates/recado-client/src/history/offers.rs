@@ -1,8 +1,6 @@
 //! Offers of files in the database: written together with what is said about them, so that neither is without the
 //! other, whatever ends in between.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use recado_engine::Failure;
@@ -14,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use super::outbox::{self, Blob, column, number};
 use super::{Database, HistoryError, OutgoingNote};
 use crate::session::new_message_id;
+use crate::system::{path_bytes, path_of};
 
 /// What is to be written down, in order.
 #[derive(Clone, Debug)]
@@ -49,8 +48,10 @@ fn insert(
     };
     let inserted = transaction
         .prepare_cached(
-            "INSERT OR IGNORE INTO offer (id, came, peer, name, remote, offered, path, snapshot, state, reference)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            // The number that it was told under, unless another process has taken that one meanwhile.
+            "INSERT OR IGNORE INTO offer (id, came, peer, name, remote, offered, path, snapshot, state, reference, number)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
+                     iif(?11 = 0 OR EXISTS (SELECT 1 FROM offer WHERE number = ?11), NULL, ?11))",
         )?
         .execute(params![
             record.key.offer.as_bytes(),
@@ -59,10 +60,11 @@ fn insert(
             record.name,
             record.remote.as_ref().map(|key| key.as_bytes()),
             offered.encode(),
-            record.path.as_os_str().as_bytes(),
+            path_bytes(&record.path),
             record.snapshot,
             state,
             record.reference,
+            column(record.number),
         ])?;
     Ok(inserted > 0)
 }
@@ -82,7 +84,7 @@ pub(super) fn save(transaction: &Transaction<'_>, record: &OfferRecord) -> rusql
             record.key.offer.as_bytes(),
             record.key.came,
             record.remote.as_ref().map(|key| key.as_bytes()),
-            record.path.as_os_str().as_bytes(),
+            path_bytes(&record.path),
             state,
             code,
             hash,
@@ -178,10 +180,6 @@ fn failure(code: &str) -> OfferFailure {
     })
 }
 
-fn path_of(bytes: &[u8]) -> PathBuf {
-    PathBuf::from(OsStr::from_bytes(bytes))
-}
-
 /// One offer, over or not.
 pub(super) fn find(
     connection: &Connection,
@@ -243,7 +241,7 @@ pub(super) fn choose(
         .execute(params![
             key.offer.as_bytes(),
             key.came,
-            place.as_os_str().as_bytes(),
+            path_bytes(place),
             hash,
         ])?;
     Ok(())
@@ -456,6 +454,31 @@ mod tests {
             assert_eq!(entered, []);
         }
         assert_eq!(database.next_offer_number().unwrap(), 2);
+    }
+
+    #[test]
+    fn an_offer_keeps_the_number_that_it_was_told_under() {
+        let (_folder, mut database) = database();
+        for byte in 1..=3 {
+            let mut written = record(byte, false);
+            written.number = database.next_offer_number().unwrap();
+            assert_eq!(written.number, u64::from(byte));
+            for standing in [Standing::Offered, Standing::Accepted, Standing::Accepted] {
+                written.standing = standing;
+                let save = OfferWrite::Save(written.clone());
+                database.write_offers(0, &[save]).unwrap();
+            }
+            let found = database.find_offer(written.key).unwrap().unwrap();
+            assert_eq!(found.number, written.number);
+        }
+        // Another process was faster: nothing is lost, and both can be told apart.
+        let mut late = record(4, true);
+        late.number = 3;
+        database
+            .write_offers(0, &[OfferWrite::Save(late.clone())])
+            .unwrap();
+        let found = database.find_offer(late.key).unwrap().unwrap();
+        assert!(found.number > 3);
     }
 
     #[test]

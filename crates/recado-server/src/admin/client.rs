@@ -34,6 +34,9 @@ pub enum CallError {
         /// The data folder.
         folder: PathBuf,
     },
+    /// A server cannot be operated on this system.
+    #[error("on this system a server cannot be operated while it runs")]
+    NotHere,
     /// The connection failed, or what came is no answer.
     #[error("the server on {folder} does not answer")]
     Broken {
@@ -65,6 +68,7 @@ pub fn call<T: for<'de> Deserialize<'de>>(
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
             CallError::NoServer { folder: own() }
         }
+        io::ErrorKind::Unsupported => CallError::NotHere,
         io::ErrorKind::PermissionDenied => CallError::NotAllowed { folder: own() },
         _ => CallError::Broken {
             folder: own(),

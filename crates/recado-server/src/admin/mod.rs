@@ -16,7 +16,6 @@ use recado_proto::ticket::TicketSecret;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::UnixStream;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::timeout;
 
@@ -28,6 +27,8 @@ use protocol::{
     BackedUp, BanLifted, BanSet, Bans, Invites, LimitLine, Limits, MAX_LIST, MAX_REQUEST, Mutes,
     People, PersonName, Refusal, Released, Request, Revoked, Stats, Ticket, time_text,
 };
+use socket::{Caller, Stream};
+
 pub(crate) use socket::Socket;
 
 /// Connections at a time; others wait. Whoever may connect may do worse.
@@ -85,13 +86,13 @@ impl Admin {
             let place = places.clone().acquire_owned().await;
             let accepted = tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
-                accepted = socket.listener.accept() => accepted,
+                accepted = socket.accept() => accepted,
             };
             match accepted {
-                Ok((stream, _)) => {
+                Ok(caller) => {
                     let admin = admin.clone();
                     tokio::spawn(async move {
-                        admin.serve(stream).await;
+                        admin.serve(caller).await;
                         drop(place);
                     });
                 }
@@ -103,20 +104,22 @@ impl Admin {
         }
     }
 
-    async fn serve(&self, mut stream: UnixStream) {
-        let user = stream.peer_cred().map(|peer| peer.uid());
-        let answer = match user {
-            Ok(user) if socket::may_operate(user) => {
-                match timeout(TALK_TIME, read_request(&mut stream)).await {
-                    Ok(Ok(request)) => {
-                        tracing::info!(request = ?Logged(&request), "the operator asks");
-                        self.answer(request).await
-                    }
-                    Ok(Err(refusal)) => Err(refusal),
-                    Err(_) => Err(Refusal::new("bad-request", "no request came in time")),
+    async fn serve(&self, caller: Caller) {
+        let Caller {
+            mut stream,
+            user,
+            may_operate,
+        } = caller;
+        let answer = match may_operate {
+            true => match timeout(TALK_TIME, read_request(&mut stream)).await {
+                Ok(Ok(request)) => {
+                    tracing::info!(request = ?Logged(&request), "the operator asks");
+                    self.answer(request).await
                 }
-            }
-            _ => {
+                Ok(Err(refusal)) => Err(refusal),
+                Err(_) => Err(Refusal::new("bad-request", "no request came in time")),
+            },
+            false => {
                 tracing::warn!(?user, "someone else wanted to operate this server");
                 let detail = "only the server's own user, and root, may operate it";
                 Err(Refusal::new("not-allowed", detail))
@@ -318,7 +321,7 @@ impl std::fmt::Debug for Logged<'_> {
     }
 }
 
-async fn read_request(stream: &mut UnixStream) -> Result<Request, Refusal> {
+async fn read_request(stream: &mut Stream) -> Result<Request, Refusal> {
     let mut line = Vec::new();
     let mut bounded = BufReader::new(stream).take(MAX_REQUEST as u64 + 1);
     let read = bounded.read_until(b'\n', &mut line).await;

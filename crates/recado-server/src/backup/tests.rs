@@ -1,5 +1,6 @@
 //! Backups of a folder that is in use, and what is put back of them.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::mpsc;
 
 use recado_hub::{BackendAnswer, BackendRequest, ClaimOutcome, SessionNumber};

@@ -39,6 +39,7 @@ const KEEPALIVE_TIME: Duration = Duration::from_secs(30);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How long what was sent may stay without an acknowledgement of TCP's.
+#[cfg(target_os = "linux")]
 const USER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long a peer that was answered in the clear has to read it.

@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use nix::sys::socket::{setsockopt, sockopt};
 use recado_hub::{Event, RELAY_PATIENCE, RelayNumber};
 use recado_proto::relay::{PREAMBLE, RelayToken};
 use tokio::io::AsyncReadExt as _;
@@ -21,6 +20,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::accept::Connection;
 use crate::hub_task::ShellEvent;
 use crate::metrics::Living;
+use crate::system;
 
 /// What one relay may carry.
 #[derive(Clone, Copy, Debug)]
@@ -54,10 +54,8 @@ impl Default for RelayLimits {
 /// How often a relay is looked at that may be idle.
 const LOOK_TIME: Duration = Duration::from_secs(1);
 
-/// Type of service of relayed connections (RFC 1349 §4, maximise throughput): what Linux sends after all else.
-const BULK: i32 = 0x08;
-
 /// How far the thread steps back behind those that carry chats (nice(2)).
+#[cfg(target_os = "linux")]
 const STEP_BACK: i32 = 5;
 
 /// Bytes between two looks at the rate.
@@ -174,12 +172,7 @@ impl Relay {
         let Some(awaited) = lock(&self.awaited).remove(token) else {
             return tracing::debug!("a relay's token that is not known");
         };
-        // Lets whoever has packets to order put others first. It only makes things better.
-        let bulk = match stream.local_addr() {
-            Ok(address) if address.is_ipv6() => setsockopt(&stream, sockopt::Ipv6TClass, &BULK),
-            _ => setsockopt(&stream, sockopt::Ipv4Tos, &BULK),
-        };
-        let _ = bulk;
+        system::be_bulk(&stream);
         match stream.into_std() {
             // The other half may have given up.
             Ok(stream) => drop(awaited.send(Half { stream, connection })),
@@ -370,7 +363,7 @@ mod spliced {
 }
 
 /// Bytes go through a buffer.
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(test, not(target_os = "linux")))]
 mod copied {
     use std::net::Shutdown;
 
@@ -544,6 +537,30 @@ mod tests {
             story.closed().await;
             drop(bob);
         }
+    }
+
+    #[tokio::test]
+    async fn a_buffer_does_what_the_kernel_does() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut ends = Vec::new();
+        for _ in 0..2 {
+            let client = TcpStream::connect(address).await.unwrap();
+            ends.push((client, listener.accept().await.unwrap().0));
+        }
+        let ((mut bob, to), (mut alice, from)) = (ends.remove(0), ends.remove(0));
+        let gauge = Gauge::new(RelayLimits::default(), Arc::default());
+        let long: Vec<u8> = (0..3_000_000u32).map(|at| (at % 251) as u8).collect();
+        let said = long.clone();
+        let writing = tokio::spawn(async move {
+            alice.write_all(&said).await.unwrap();
+            alice.shutdown().await.unwrap();
+            alice
+        });
+        let (copied, read) = tokio::join!(copied::pump(&from, &to, &gauge), rest(&mut bob));
+        assert!(copied.is_ok() && read == long);
+        assert_eq!(gauge.passed.load(Relaxed), 3_000_000);
+        drop(writing.await.unwrap());
     }
 
     #[tokio::test]

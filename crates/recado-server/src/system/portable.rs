@@ -35,6 +35,10 @@ pub(crate) fn is_missing_family(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::Unsupported
 }
 
+/// Packets are in the order in which they come.
+#[cfg_attr(unix, expect(dead_code, reason = "Unix has its own"))]
+pub(crate) fn be_bulk(_stream: &tokio::net::TcpStream) {}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,7 @@ use std::io;
 use std::net::IpAddr;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tokio::net::TcpStream;
 
 /// The machine's name, whatever stands in it.
 pub(crate) fn host_name() -> Option<String> {
@@ -38,3 +39,21 @@ pub(crate) fn max_files(wanted: u64) -> Option<u64> {
 pub(crate) fn is_missing_family(error: &io::Error) -> bool {
     error.raw_os_error() == Some(nix::libc::EAFNOSUPPORT)
 }
+
+/// Lets whoever has packets to order put others before a relayed connection. It only makes things better.
+#[cfg(target_os = "linux")]
+pub(crate) fn be_bulk(stream: &TcpStream) {
+    use nix::sys::socket::{setsockopt, sockopt};
+
+    /// RFC 1349 §4, maximise throughput: what Linux sends after all else.
+    const BULK: i32 = 0x08;
+
+    let _ = match stream.local_addr() {
+        Ok(address) if address.is_ipv6() => setsockopt(stream, sockopt::Ipv6TClass, &BULK),
+        _ => setsockopt(stream, sockopt::Ipv4Tos, &BULK),
+    };
+}
+
+/// Elsewhere the system sends packets in the order in which they come.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn be_bulk(_stream: &TcpStream) {}

@@ -61,6 +61,7 @@ impl<'a> Operator<'a> {
                 (folder("admin-no-server", at), Exit::Unreachable)
             }
             CallError::NotAllowed { folder: at } => (folder("admin-not-allowed", at), Exit::Failed),
+            CallError::NotHere => (context.text("admin-not-here", &[]), Exit::Failed),
             CallError::Broken { .. } => (wording::chain(error), Exit::Failed),
             CallError::Refused(refusal) => self.refusal(refusal),
         };

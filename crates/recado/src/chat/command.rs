@@ -65,7 +65,7 @@ pub(crate) enum Said {
 }
 
 /// The commands, and what each is called in Portuguese: what completion and help offer.
-pub(crate) const COMMANDS: [(&str, &str); 18] = [
+pub(crate) const COMMANDS: [(&str, &str); 19] = [
     ("udp", "udp"),
     ("all", "todos"),
     ("tcp", "tcp"),
@@ -80,6 +80,7 @@ pub(crate) const COMMANDS: [(&str, &str); 18] = [
     ("file", "arquivo"),
     ("accept", "aceitar"),
     ("decline", "recusar"),
+    ("cancel", "cancelar"),
     ("files", "arquivos"),
     ("link", "link"),
     ("help", "ajuda"),

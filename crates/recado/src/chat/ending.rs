@@ -2,7 +2,7 @@
 
 use std::io;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use crate::signals::{Signal, SignalKind, signal};
 
 /// The signals that end a chat in order.
 pub(crate) struct Signals(Vec<Signal>);

@@ -92,7 +92,15 @@ impl Words {
             true => "file-listed-own",
             false => "file-listed-theirs",
         };
-        let word = self.text(&format!("file-word-{}", state.word()), &[]);
+        let mut word = self.text(&format!("file-word-{}", state.word()), &[]);
+        let more = match state {
+            OfferState::Running(route) => Some(format!("file-route-{}", route.code())),
+            OfferState::Waiting(pause) => Some(format!("file-pause-{}", pause.code())),
+            _ => None,
+        };
+        if let Some(id) = more {
+            word = format!("{word}, {}", self.text(&id, &[]));
+        }
         let arguments = [
             ("number", number.as_str()),
             ("title", &title),

@@ -5,15 +5,12 @@ use std::collections::VecDeque;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use nix::sys::signal::{self, Signal};
-use rustix::termios::tcgetwinsize;
-use tokio::signal::unix::SignalKind;
 use tokio::sync::mpsc;
 
 use super::input::{self, Lines, QUEUE};
 use super::typed_line::{Stroke, TypedLine};
-use crate::terminal;
-use crate::tty::Mode;
+use crate::tty::{self, Mode};
+use crate::{signals, terminal};
 
 /// Lines that wait at most, and their bytes: ten screens, and some of the longest messages. With more, all are written,
 /// and what is being typed is shown again below them.
@@ -240,14 +237,12 @@ fn read_keys(sheet: Arc<Mutex<Sheet>>) -> Lines {
 
 /// How wide the terminal is.
 fn columns() -> usize {
-    let told = tcgetwinsize(io::stdin()).map_or(0, |told| told.ws_col);
-    usize::from(if told == 0 { 80 } else { told })
+    tty::size().map_or(80, |(columns, _)| usize::from(columns))
 }
 
 /// While the process is stopped the terminal is its shell's, as it was.
 async fn follow_stops(mode: Weak<Mode>, sheet: Arc<Mutex<Sheet>>) {
-    let stop = tokio::signal::unix::signal(SignalKind::from_raw(Signal::SIGTSTP as i32));
-    let Ok(mut stop) = stop else {
+    let Ok(mut stop) = signals::signal(signals::stopping()) else {
         return;
     };
     while stop.recv().await.is_some() {
@@ -256,7 +251,7 @@ async fn follow_stops(mode: Weak<Mode>, sheet: Arc<Mutex<Sheet>>) {
         };
         mode.lift();
         // Returns when the process goes on.
-        let _ = signal::raise(Signal::SIGSTOP);
+        signals::stop_self();
         mode.renew();
         let sheet = locked(&sheet);
         let typed = sheet.typed.shown();

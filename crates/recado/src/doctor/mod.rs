@@ -8,12 +8,13 @@
 //! said with each finding, for programs. What only follows from something that was found is not tested, so that the
 //! cause stands alone.
 
+mod path_mtu;
 mod port_holder;
 mod report;
 mod server_side;
 mod storage;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ use tokio::time::timeout;
 
 use crate::context::{Context, Exit};
 use crate::{Asked, admin, cli, wording};
+use path_mtu::path_mtu;
 use report::{Check, Report};
 use server_side::Here;
 use storage::FolderFault;
@@ -48,9 +50,6 @@ const CALCULATION: (&str, &str) = ("/v1/calc/add?x=0.1&y=0.2", "0.3");
 /// How far two clocks may be apart. Messages carry their sender's time: what is seconds off reads well, and a machine
 /// that asks for the time at all is well below.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(120);
-
-/// How long word of a datagram that was too long for the way may take to come back.
-const MTU_TIME: Duration = Duration::from_millis(300);
 
 /// Where the service describes itself, and its version.
 const DESCRIPTION: &str = "/openapi.json";
@@ -536,30 +535,6 @@ fn disk_of(folder: &Path) -> Option<u64> {
     #[cfg(not(unix))]
     {
         let _ = folder;
-        None
-    }
-}
-
-/// What the system knows of the way to an address, after a datagram of full length was sent there.
-async fn path_mtu(address: SocketAddr) -> Option<usize> {
-    #[cfg(target_os = "linux")]
-    {
-        use nix::sys::socket::{getsockopt, sockopt::IpMtu};
-
-        let any: IpAddr = match address {
-            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-        };
-        let socket = UdpSocket::bind((any, 0)).ok()?;
-        socket.connect(address).ok()?;
-        // Nobody can open it, so nobody answers; one that is too long for a link is refused here, or word comes back.
-        let _ = socket.send(&[0; MAX_DATAGRAM]);
-        tokio::time::sleep(MTU_TIME).await;
-        usize::try_from(getsockopt(&socket, IpMtu).ok()?).ok()
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        let _ = address;
         None
     }
 }

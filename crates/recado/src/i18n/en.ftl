@@ -465,8 +465,25 @@ tui-unseen =
 tui-hint-interrupt = Thrown away; ↑ brings it back. Ctrl-C once more ends.
 tui-hint-history = PgUp goes back, as far as there is anything.
 tui-not-written-down = there was no room to write it down
-tui-file-from = { $file } from { $name }
-tui-file-to = { $file } to { $name }
+tui-file-from = { $number }: { $file } from { $name }
+tui-file-to = { $number }: { $file } to { $name }
+tui-file-own = { $title } is offered to { $peer }. /cancel { $number } takes it back.
+tui-file-folder =
+    { $count ->
+        [one] { $number } file, { $size }
+       *[other] { $number } files, { $size }
+    }
+tui-file-more =
+    { $count ->
+        [one] and { $number } more: /files
+       *[other] and { $number } more: /files
+    }
+tui-files-left =
+    { $count ->
+        [one] { $number } file is on offer or under way still; it goes on when you are here again.
+       *[other] { $number } files are on offer or under way still; they go on when you are here again.
+    }
+tui-file-relayed = by way of the server
 tui-file-offered = { $size } · /accept { $offer } or /decline { $offer }
 tui-file-waiting = waiting for an answer
 tui-file-done = in { $path }
@@ -508,6 +525,7 @@ tui-help =
       … --all, --to NAME and tells the result to everyone, to one person
       /block NAME        refuses someone's messages, or takes them again
       /trust NAME        trusts someone's new key
+      /verify NAME       shows a code to compare by voice
       /who               who is here
       /link              how messages travel
       /quit              ends (also Ctrl-D)
@@ -518,8 +536,9 @@ tui-help =
       udp tcp            what carried it here; late: after a newer one
       repaired           it was lost, asked for, and came over TCP
       ?                  not known to be from whom it says
+      ✓                  beside a name: its key was compared by voice
     Screen
-      Ctrl-L             draws all anew
+      Ctrl-L             draws all anew, without files that are over
       Ctrl-C             throws away what you write; again: ends
 
 ### Files
@@ -548,10 +567,10 @@ file-none = There are no offers.
 file-listed-own = { $number }: { $title } to { $peer }: { $state }
 file-listed-theirs = { $number }: { $title } from { $peer }: { $state }
 file-word-queued = on its way
-file-word-offered = waits for an answer
+file-word-offered = waiting for an answer
 file-word-accepted = accepted
 file-word-running = under way
-file-word-waiting = waits
+file-word-waiting = waiting
 file-word-received = received
 file-word-declined = declined
 file-word-cancelled = cancelled
@@ -774,6 +793,7 @@ man-default = default:
 ### Operating
 
 admin-no-server = no server runs on { $folder }; start one with "recado serve", or name its folder with --data-dir
+admin-not-here = on this system a server cannot be operated while it runs: that needs a Unix socket. Run the server on Linux or macOS
 admin-not-allowed = the server on { $folder } is another user's: only that user, and root, may operate it (try: sudo -u USER recado …)
 admin-refused-no-such-name = nobody has that name
 admin-refused-not-here = they are not here now

@@ -355,7 +355,7 @@ chat-help =
     /historico [NOME]  as últimas mensagens, com uma pessoa, ou (todos) para todos
     /buscar PALAVRAS   mensagens que têm estas palavras
     /calc X OP Y       calcula: /calc 0,1 + 0,2; com --todos ou --para NOME conta o resultado
-    /bloquear NOME     recusa as mensagens de alguém, ou volta a aceitá-las
+    /bloquear NOME     recusa as mensagens de alguém, ou volta a aceitar
     /confiar NOME      confia na chave nova de alguém
     /verificar NOME    mostra um código para comparar por voz
     /quem              quem está presente
@@ -465,8 +465,25 @@ tui-unseen =
 tui-hint-interrupt = O texto foi descartado; ↑ o traz de volta. Ctrl-C mais uma vez termina.
 tui-hint-history = PgUp volta no tempo, até onde houver mensagens.
 tui-not-written-down = não havia espaço para gravar
-tui-file-from = { $file } de { $name }
-tui-file-to = { $file } para { $name }
+tui-file-from = { $number }: { $file } de { $name }
+tui-file-to = { $number }: { $file } para { $name }
+tui-file-own = { $title }: oferta feita a { $peer }. /cancelar { $number } desiste.
+tui-file-folder =
+    { $count ->
+        [one] { $number } arquivo, { $size }
+       *[other] { $number } arquivos, { $size }
+    }
+tui-file-more =
+    { $count ->
+        [one] e mais { $number }: /arquivos
+       *[other] e mais { $number }: /arquivos
+    }
+tui-files-left =
+    { $count ->
+        [one] Ainda há { $number } arquivo em oferta ou a caminho; continua quando você voltar.
+       *[other] Ainda há { $number } arquivos em oferta ou a caminho; continuam quando você voltar.
+    }
+tui-file-relayed = pelo servidor
 tui-file-offered = { $size } · /aceitar { $offer } ou /recusar { $offer }
 tui-file-waiting = esperando resposta
 tui-file-done = em { $path }
@@ -506,8 +523,9 @@ tui-help =
       /buscar PALAVRAS   mensagens que têm estas palavras
       /calc X OP Y       calcula: /calc 0,1 + 0,2
       … --todos, --para NOME e conta o resultado a todos, a uma pessoa
-      /bloquear NOME     recusa as mensagens de alguém, ou volta a aceitá-las
+      /bloquear NOME     recusa as mensagens de alguém, ou volta a aceitar
       /confiar NOME      confia na chave nova de alguém
+      /verificar NOME    mostra um código para comparar por voz
       /quem              quem está presente
       /link              por onde as mensagens vão
       /sair              termina (também Ctrl-D)
@@ -518,8 +536,9 @@ tui-help =
       udp tcp            o que a trouxe; atrasada: depois de uma mais nova
       recuperada         perdeu-se, foi pedida e veio por TCP
       ?                  não se sabe se é de quem diz ser
+      ✓                  ao lado de um nome: a chave foi comparada por voz
     Tela
-      Ctrl-L             desenha tudo de novo
+      Ctrl-L             desenha tudo de novo, sem os arquivos já terminados
       Ctrl-C             descarta o que você escreve; de novo: termina
 
 ### Arquivos
@@ -548,13 +567,13 @@ file-none = Não há ofertas.
 file-listed-own = { $number }: { $title } para { $peer }: { $state }
 file-listed-theirs = { $number }: { $title } de { $peer }: { $state }
 file-word-queued = a caminho
-file-word-offered = espera resposta
-file-word-accepted = aceita
+file-word-offered = esperando resposta
+file-word-accepted = aceito
 file-word-running = em andamento
-file-word-waiting = espera
-file-word-received = recebida
-file-word-declined = recusada
-file-word-cancelled = cancelada
+file-word-waiting = esperando
+file-word-received = recebido
+file-word-declined = recusado
+file-word-cancelled = cancelado
 file-word-failed = falhou
 file-state-own-offered = { $peer } recebeu a oferta de { $title }
 file-state-own-accepted = { $peer } aceitou { $title }
@@ -774,6 +793,7 @@ man-default = padrão:
 ### Administração
 
 admin-no-server = nenhum servidor está em execução em { $folder }; inicie um com "recado serve", ou indique a pasta dele com --data-dir
+admin-not-here = neste sistema não é possível administrar um servidor em execução: isso exige um socket Unix. Rode o servidor no Linux ou no macOS
 admin-not-allowed = o servidor em { $folder } é de outro usuário: só ele, e o root, podem administrá-lo (tente: sudo -u USUÁRIO recado …)
 admin-refused-no-such-name = ninguém tem esse nome
 admin-refused-not-here = essa pessoa não está aqui agora

@@ -63,7 +63,8 @@ impl TuiFace {
     }
 
     /// Leaves the screen; what is to be said then.
-    pub(super) fn leave(self) -> Vec<String> {
+    pub(super) fn leave(mut self) -> Vec<String> {
+        self.last_words.extend(self.state.files_left());
         self.last_words
     }
 

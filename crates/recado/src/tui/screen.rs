@@ -4,14 +4,11 @@
 //! behind takes the place of what it has not seen yet.
 
 use std::io::{self, BufRead, BufWriter, IsTerminal, Write};
-use std::os::fd::AsFd;
 use std::panic;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{self, Signal};
 use ratatui::backend::CrosstermBackend;
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::cursor::Show;
@@ -24,12 +21,11 @@ use ratatui::crossterm::terminal::{
 use ratatui::crossterm::{execute, queue};
 use ratatui::layout::{Position, Rect, Size};
 use ratatui::{Terminal, TerminalOptions, Viewport};
-use rustix::termios::tcgetwinsize;
-use tokio::signal::unix::SignalKind;
 use tokio::sync::mpsc;
 
 use super::keys::{Decoder, Heard, Together};
-use crate::tty::Mode;
+use crate::signals::{self, SignalKind};
+use crate::tty::{self, Mode};
 
 /// Things heard that may wait: then the terminal is not read further.
 const QUEUE: usize = 256;
@@ -105,17 +101,17 @@ enum Phase {
 /// The screen that is open, for a panic to leave.
 static OPEN: Mutex<Option<Arc<Shared>>> = Mutex::new(None);
 
-/// Whether standard input and output are a terminal that a screen can be drawn on.
+/// Whether standard input and output are a terminal that a screen can be drawn on. Elsewhere than on Unix none is.
 pub(crate) fn is_possible() -> bool {
     let is_dumb = std::env::var("TERM").map_or(true, |term| term.is_empty() || term == "dumb");
-    !is_dumb && io::stdin().is_terminal() && io::stdout().is_terminal()
+    cfg!(unix) && !is_dumb && io::stdin().is_terminal() && io::stdout().is_terminal()
 }
 
 impl Screen {
     /// Takes the terminal over, and begins to listen.
     pub(super) fn open(asks_background: bool) -> io::Result<(Self, mpsc::Receiver<Happening>)> {
         let mode = Mode::raw().ok_or(io::ErrorKind::Unsupported)?;
-        let output = io::stdout().as_fd().try_clone_to_owned()?;
+        let output = tty::output()?;
         let shared = Arc::new(Shared {
             board: Mutex::new(Board {
                 picture: None,
@@ -133,7 +129,7 @@ impl Screen {
             shared: shared.clone(),
             sender: sender.clone(),
         };
-        let mut output = BufWriter::with_capacity(1 << 16, std::fs::File::from(output));
+        let mut output = BufWriter::with_capacity(1 << 16, output);
         thread::Builder::new()
             .name("screen".to_owned())
             .spawn(move || {
@@ -170,7 +166,7 @@ impl Screen {
     pub(super) fn stop(&self) {
         self.shared.leave(Phase::Lent);
         // One that cannot be stopped goes on at once.
-        let _ = signal::raise(Signal::SIGSTOP);
+        signals::stop_self();
     }
 
     /// Takes the terminal over again, and draws all anew.
@@ -355,7 +351,10 @@ fn read(sender: &mpsc::Sender<Happening>) {
     let (mut decoder, mut together) = (Decoder::default(), Together::default());
     let tell = |heard| sender.blocking_send(Happening::Heard(heard)).is_ok();
     loop {
-        if decoder.is_waiting() && !has_more(ESCAPE_TIME) && !decoder.give_up().is_none_or(tell) {
+        if decoder.is_waiting()
+            && !tty::has_more(ESCAPE_TIME)
+            && !decoder.give_up().is_none_or(tell)
+        {
             return;
         }
         let Ok(bytes) = input.fill_buf().map(<[u8]>::to_vec) else {
@@ -377,26 +376,16 @@ fn read(sender: &mpsc::Sender<Happening>) {
     }
 }
 
-/// Whether something comes within so many milliseconds.
-fn has_more(milliseconds: u16) -> bool {
-    let stdin = io::stdin();
-    let mut watched = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
-    // What cannot be waited for is read.
-    !matches!(poll(&mut watched, PollTimeout::from(milliseconds)), Ok(0))
-}
-
 /// The terminal's size.
 pub(super) fn size() -> Size {
-    let told = tcgetwinsize(io::stdout()).ok();
-    let told = told.filter(|told| told.ws_col > 0 && told.ws_row > 0);
-    told.map_or(DEFAULT_SIZE, |told| Size::new(told.ws_col, told.ws_row))
+    tty::size().map_or(DEFAULT_SIZE, |(columns, rows)| Size::new(columns, rows))
 }
 
 /// Tells of the signals that concern a screen.
 fn follow_signals(sender: &mpsc::Sender<Happening>) {
     let follow = |kind: SignalKind, happening: fn() -> Happening| {
         // Without it the screen is less able, and works.
-        let Ok(mut signal) = tokio::signal::unix::signal(kind) else {
+        let Ok(mut signal) = signals::signal(kind) else {
             return;
         };
         let sender = sender.clone();
@@ -409,22 +398,19 @@ fn follow_signals(sender: &mpsc::Sender<Happening>) {
         });
     };
     follow(SignalKind::window_change(), || Happening::Resized(size()));
-    follow(SignalKind::from_raw(Signal::SIGTSTP as i32), || {
-        Happening::Stop
-    });
-    follow(SignalKind::from_raw(Signal::SIGCONT as i32), || {
-        Happening::Continued
-    });
+    follow(signals::stopping(), || Happening::Stop);
+    follow(signals::going_on(), || Happening::Continued);
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use std::fs::File;
     use std::io::Read;
-    use std::os::fd::OwnedFd;
+    use std::os::fd::{AsFd as _, OwnedFd};
     use std::process::{Command, Stdio};
 
     use nix::fcntl::OFlag;
+    use nix::poll::{PollFd, PollFlags, poll};
     use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 
     use super::*;

@@ -1,9 +1,12 @@
 //! The chat as a full screen, on terminals of the tests' own.
 
+use std::os::unix::fs::FileExt;
+
 use nix::sys::signal::Signal;
 use serde_json::json;
 
 use crate::common::{Bot, Home, Screen, Server};
+use crate::files::{contents, file};
 
 /// What puts a terminal back from a screen of its own.
 const LEAVES: &str = "\u{1b}[?1049l";
@@ -286,5 +289,76 @@ fn what_others_write_commands_nothing_and_passes_for_nothing() {
     for command in ["\u{1b}]0;", "\u{9b}31m", "\u{202e}", "\u{200b}", "\u{7}"] {
         assert!(!written.contains(command), "{command:?}");
     }
+    assert_eq!(alice.end_by("\u{4}").0, Some(0));
+}
+
+#[test]
+fn two_people_exchange_files_on_their_screens() {
+    let server = Server::start();
+    let (alice_home, bob_home) = (Home::new(), Home::new());
+    let address = server.address();
+    let contents = contents(700_000);
+    file(&alice_home, "enviar/duas palavras.txt", &contents);
+    file(&alice_home, "enviar/pasta/a", b"a");
+    let mut alice = chat(&alice_home, &address, &["--name", "Alice"]);
+    let downloads = ["--name", "Bob", "--downloads", "taken"];
+    let mut bob = chat(&bob_home, &address, &downloads);
+    alice.shows("Presentes (2)");
+    bob.shows("Presentes (2)");
+    // Tab finds the path, and puts it in quotes.
+    alice.press("/arquivo Bob enviar/dua\t");
+    alice.shows("› /arquivo Bob \"enviar/duas palavras.txt\"");
+    alice.press("\r");
+    alice.shows("↑ 1: duas palavras.txt para Bob");
+    alice.shows("700,0 kB · esperando resposta");
+    bob.shows("700,0 kB · /aceitar 1 ou /recusar 1");
+    bob.press("/aceitar \t\r");
+    bob.shows("↓ 1: duas palavras.txt de Alice");
+    bob.shows("taken/duas palavras.txt");
+    alice.shows("recebido");
+    let taken = bob_home.file("taken/duas palavras.txt");
+    assert!(std::fs::read(taken).unwrap() == contents);
+    // A folder, which is not wanted; it stays in the conversation with him.
+    alice.press("/tcp Bob\r");
+    alice.shows("[TCP] Bob");
+    alice.press("/arquivo Bob enviar/pasta\r");
+    bob.shows("1 arquivo, 1 B · /aceitar 2 ou /recusar 2");
+    bob.press("/recusar\r");
+    alice.shows("Bob recusou pasta");
+    // More than is done by then is under way on both screens, until he ends it.
+    let large = std::fs::File::create(alice_home.file("grande")).unwrap();
+    for at in 1..=2048 {
+        // Little on the disk, and much to hash.
+        large.write_all_at(b"x", at << 27).unwrap();
+    }
+    alice.press("/arquivo Bob grande\r");
+    bob.shows("/aceitar 3");
+    bob.press("/aceitar Alice\r");
+    let is_moving = |rows: &[String]| {
+        let mut rows = rows.iter();
+        rows.any(|row| row.contains("3: grande") && row.contains("░ ") && row.contains("/s"))
+    };
+    bob.until("a gauge", is_moving);
+    alice.until("a gauge", is_moving);
+    bob.press("/cancelar 3\r");
+    alice.shows("cancelado");
+    bob.shows("cancelado");
+    // One that waits is there again after both were away.
+    alice.press("/arquivo Bob enviar/pasta\r");
+    bob.shows("/aceitar 4");
+    assert_eq!(bob.end_by("\u{4}").0, Some(0));
+    let (code, written) = alice.end_by("\u{4}");
+    let (_, after) = written.rsplit_once(LEAVES).unwrap();
+    assert!(after.contains("Ainda há 1 arquivo em oferta"), "{after}");
+    assert_eq!(code, Some(0));
+    let alice = chat(&alice_home, &address, &["--name", "Alice"]);
+    alice.shows("↑ 4: pasta/ para Bob");
+    // What comes from her is wanted now, unseen.
+    let downloads = [&downloads[..], &["--accept-from", "alice"]].concat();
+    let bob = chat(&bob_home, &address, &downloads);
+    bob.shows("taken/pasta");
+    alice.shows("recebido");
+    assert_eq!(std::fs::read(bob_home.file("taken/pasta/a")).unwrap(), b"a");
+    assert_eq!(bob.end_by("\u{4}").0, Some(0));
     assert_eq!(alice.end_by("\u{4}").0, Some(0));
 }

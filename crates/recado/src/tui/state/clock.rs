@@ -12,7 +12,7 @@ pub(in crate::tui) struct Clock {
 }
 
 /// A time on it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(in crate::tui) struct Moment {
     pub(in crate::tui) day: Day,
     pub(in crate::tui) hour: i8,
@@ -20,7 +20,7 @@ pub(in crate::tui) struct Moment {
 }
 
 /// A day of the calendar.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(in crate::tui) struct Day {
     pub(in crate::tui) year: i16,
     pub(in crate::tui) month: i8,

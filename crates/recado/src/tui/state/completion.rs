@@ -2,6 +2,7 @@
 
 use super::fold;
 use crate::chat::COMMANDS;
+use crate::files;
 use crate::i18n::Language;
 
 /// Things that are offered at most.
@@ -29,8 +30,20 @@ pub(in crate::tui) enum Wanted {
     Nothing,
 }
 
+/// What can be named.
+#[derive(Default)]
+pub(in crate::tui) struct Known {
+    /// People.
+    pub(in crate::tui) names: Vec<String>,
+    /// Numbers of offers that wait for this person's answer.
+    pub(in crate::tui) asked: Vec<u64>,
+    /// Numbers of all offers that are not over.
+    pub(in crate::tui) offers: Vec<u64>,
+}
+
 /// What Tab is to do with a text up to the cursor.
-pub(in crate::tui) fn wanted(language: Language, before: &str, names: &[String]) -> Wanted {
+pub(in crate::tui) fn wanted(language: Language, before: &str, known: &Known) -> Wanted {
+    let names = &known.names;
     let start = before.rfind(char::is_whitespace).map_or(0, |at| {
         at + before
             .get(at..)
@@ -66,13 +79,15 @@ pub(in crate::tui) fn wanted(language: Language, before: &str, names: &[String])
     let arguments = words.count();
     match (command.map(str::to_lowercase).as_deref(), arguments) {
         (Some("file" | "arquivo"), 1..) => {
-            // A path may have spaces: it is all behind the name.
-            let name_end = argument_start(before, 2);
-            let begun = before.get(name_end..).unwrap_or_default().to_owned();
-            Wanted::Path {
-                from: name_end,
-                begun,
-            }
+            let paths = argument_start(before, 2);
+            let typed = before.get(paths..).unwrap_or_default();
+            let from = paths + files::last_path(typed).0;
+            let begun = before.get(from..).unwrap_or_default().to_owned();
+            Wanted::Path { from, begun }
+        }
+        (Some("accept" | "aceitar"), 0) => number(start, word, &known.asked, names),
+        (Some("decline" | "recusar" | "cancel" | "cancelar"), 0) => {
+            number(start, word, &known.offers, names)
         }
         (
             Some(
@@ -98,6 +113,17 @@ fn argument_start(text: &str, number: usize) -> usize {
         at += word + rest.len() - rest.trim_start().len();
     }
     at
+}
+
+/// The number of an offer; or a person, who stands for all of theirs.
+fn number(start: usize, word: &str, numbers: &[u64], names: &[String]) -> Wanted {
+    let numbers = numbers.iter().map(u64::to_string);
+    let fitting: Vec<_> = numbers.filter(|number| number.starts_with(word)).collect();
+    match fitting.is_empty() {
+        true if word.is_empty() => Wanted::Nothing,
+        true => name(start, word, names, ""),
+        false => offer(start, fitting),
+    }
 }
 
 fn name(start: usize, word: &str, names: &[String], behind: &str) -> Wanted {
@@ -127,11 +153,13 @@ fn offer(from: usize, mut offered: Vec<String>) -> Wanted {
     })
 }
 
-/// The paths that begin like this, as they would be typed. Reads a folder: not where anything waits for it.
+/// The paths that begin like this one, which may be in quotes, as they would be typed. Reads a folder: not where anything
+/// waits for it.
 pub(in crate::tui) fn paths(begun: &str) -> Vec<String> {
-    let (folder, file) = match begun.rfind('/') {
-        Some(at) => begun.split_at(at + 1),
-        None => ("", begun),
+    let (_, path) = files::last_path(begun);
+    let (folder, file) = match path.rfind(std::path::is_separator) {
+        Some(at) => path.split_at(at + 1),
+        None => ("", path.as_str()),
     };
     let looked_in = match folder.strip_prefix("~/") {
         Some(rest) => match etcetera::home_dir() {
@@ -154,12 +182,18 @@ pub(in crate::tui) fn paths(begun: &str) -> Vec<String> {
                 name.starts_with(file) && (file.starts_with('.') || !name.starts_with('.'));
             // Of a link, where it leads.
             let is_folder = is_meant && entry.path().is_dir();
-            is_meant.then(|| format!("{folder}{name}{}", if is_folder { "/" } else { "" }))
+            is_meant.then(|| (format!("{folder}{name}"), is_folder))
         })
         .collect();
     found.sort();
     found.truncate(MAX_OFFERED);
-    found
+    // One needs quotes: all have them, so that what they begin with is the same.
+    let in_quotes = found.iter().any(|(path, _)| files::needs_quotes(path));
+    let typed = found.into_iter().map(|(path, is_folder)| match is_folder {
+        true => files::typed(&format!("{path}/"), in_quotes, true),
+        false => format!("{} ", files::typed(&path, in_quotes, false)),
+    });
+    typed.collect()
 }
 
 #[cfg(test)]
@@ -167,8 +201,12 @@ mod tests {
     use super::*;
 
     fn offered(language: Language, before: &str) -> Vec<String> {
-        let names = ["Alice", "Álvaro", "Bob"].map(str::to_owned);
-        match wanted(language, before, &names) {
+        let known = Known {
+            names: ["Alice", "Álvaro", "Bob"].map(str::to_owned).to_vec(),
+            asked: vec![3, 31],
+            offers: vec![3, 31, 4],
+        };
+        match wanted(language, before, &known) {
             Wanted::Offered(completion) => {
                 let kept = &before[..completion.from];
                 let whole = completion.offered.iter();
@@ -207,31 +245,54 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_all_that_stands_behind_the_name() {
-        let names = ["Bob".to_owned()];
+    fn offers_are_named_by_their_numbers_or_by_whose_they_are() {
+        let offered = |before| offered(Language::English, before);
+        assert_eq!(offered("/accept "), ["/accept 3", "/accept 31"]);
+        assert_eq!(offered("/aceitar 31"), ["/aceitar 31"]);
         assert_eq!(
-            wanted(Language::English, "/file Bob my fi", &names),
-            Wanted::Path {
-                from: 10,
-                begun: "my fi".into()
-            }
+            offered("/cancel "),
+            ["/cancel 3", "/cancel 31", "/cancel 4"]
         );
+        assert_eq!(offered("/decline bo"), ["/decline Bob"]);
+        assert_eq!(offered("/accept 9"), [""; 0]);
+    }
+
+    #[test]
+    fn paths_are_completed_one_by_one_and_quoted_where_they_must_be() {
+        let known = Known::default();
+        for (before, from, begun) in [
+            ("/file Bob my fi", 13, "fi"),
+            ("/file Bob \"my fi", 10, "\"my fi"),
+            ("/arquivo Bob ", 13, ""),
+        ] {
+            let begun = begun.to_owned();
+            let wanted = wanted(Language::English, before, &known);
+            assert_eq!(wanted, Wanted::Path { from, begun }, "{before}");
+        }
         let folder = tempfile::tempdir().unwrap();
-        for name in ["my file", "my other", ".hidden"] {
+        for name in ["my file", "my other", ".hidden", "alone"] {
             std::fs::write(folder.path().join(name), "").unwrap();
         }
         std::fs::create_dir(folder.path().join("my folder")).unwrap();
+        let whole = format!("{}/", folder.path().display());
         let at = |begun: &str| {
-            let whole = format!("{}/", folder.path().display());
-            let found = paths(&format!("{whole}{begun}"));
-            let short = found.into_iter();
-            short
-                .map(|path| path.replace(&whole, ""))
-                .collect::<Vec<_>>()
+            let found = paths(&begun.replace('@', &whole)).into_iter();
+            let short = found.map(|path| path.replace(&whole, "@"));
+            short.collect::<Vec<_>>()
         };
-        assert_eq!(at("my f"), ["my file", "my folder/"]);
-        assert_eq!(at(""), ["my file", "my folder/", "my other"]);
-        assert_eq!(at("."), [".hidden"]);
+        for begun in ["\"@my f", "@my\\ f", "'@my f"] {
+            let expected = ["\"@my file\" ", "\"@my folder/"];
+            assert_eq!(at(begun), expected, "{begun}");
+        }
+        assert_eq!(at("@a"), ["@alone "]);
+        assert_eq!(at("@."), ["@.hidden "]);
+        let all = [
+            "\"@alone\" ",
+            "\"@my file\" ",
+            "\"@my folder/",
+            "\"@my other\" ",
+        ];
+        assert_eq!(at("@"), all);
         assert_eq!(paths("/nowhere/at/all"), [""; 0]);
     }
 }

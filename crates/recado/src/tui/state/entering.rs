@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use recado_client::Command;
 use recado_client::history::{Edge, Place, Question};
+use recado_client::{Command, FileCommand};
 use recado_proto::name::RESERVED;
 use recado_proto::text::sanitise_line;
 
+use super::completion::Known;
 use super::search::MAX_FOUND;
 use super::window::{PAGE, Page};
 use super::{Completion, Overlay, Purpose, Road, Search, State, Wish, completion, fold};
@@ -63,6 +64,7 @@ impl State {
                 self.act(Action::Verify(name, comparison));
             }
             Typed::Calc(asked) => self.calculate(asked),
+            Typed::Files(commands) if commands[..] == [FileCommand::List] => self.ask_files(true),
             Typed::Files(commands) => self.act(Action::Files(commands)),
             Typed::CannotCalc(why) => {
                 self.hint(&why, true);
@@ -167,7 +169,12 @@ impl State {
         }
         let cursor = self.composer.cursor();
         let before = self.composer.text().get(..cursor).unwrap_or_default();
-        match completion::wanted(self.words.0, before, &self.names()) {
+        let known = Known {
+            names: self.names(),
+            asked: self.transfers.numbers(true),
+            offers: self.transfers.numbers(false),
+        };
+        match completion::wanted(self.words.0, before, &known) {
             completion::Wanted::Offered(completion) => self.offer(completion),
             completion::Wanted::Path { from, begun } => {
                 self.wishes.push_back(Wish::Paths(begun));

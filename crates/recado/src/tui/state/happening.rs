@@ -3,15 +3,16 @@
 use std::time::Instant;
 
 use recado_client::history::Outgoing;
-use recado_client::{Event, OfferEvent, OfferState, Receipt, State as MessageState};
+use recado_client::{About, Event, OfferEvent, OfferState, Receipt, Route, State as MessageState};
 use recado_proto::frame::Person as ProtoPerson;
 use recado_proto::text::sanitise_line;
 
 use super::message::Key;
-use super::{Carried, Content, Fate, Here, Line, Message, PROBES, State, fold};
+use super::{Carried, Content, Fate, Here, Line, Message, PROBES, Stage, State, fold};
 use crate::chat::calculating::Calculated;
 use crate::chat::talk::{Own, Shown};
 use crate::chat::words::Told;
+use crate::files;
 
 impl State {
     /// An event. Whether a private message has been shown: if not, it is wished for when it has.
@@ -109,53 +110,87 @@ impl State {
     fn file(&mut self, event: &OfferEvent) {
         let words = self.words;
         let told = words.file(event);
-        let text = || told.as_ref().map_or("", |told| told.text.as_str());
+        let text = told.map_or(String::new(), |told| told.text);
         match event {
             OfferEvent::Offered { about, .. } => {
-                self.transfers.place(about);
+                self.transfers.stands(about, Stage::Offered);
                 self.rings = true;
-                self.notice(Some(&about.peer), text(), false);
+                self.notice(Some(&about.peer), &text, false);
             }
             OfferEvent::Progress { about, done } => {
-                let offer = self.transfers.place(about);
-                let now = Instant::now();
-                self.transfers.progress(&offer, *done, about.size, now);
+                self.transfers.progress(about, *done, Instant::now());
             }
             OfferEvent::Received { about, path, .. } => {
-                let offer = self.transfers.place(about);
-                self.transfers.received(&offer, &path.display().to_string());
-                self.notice(Some(&about.peer), text(), false);
+                let path = path.display().to_string();
+                let place = words.text("tui-file-done", &[("path", &sanitise_line(&path))]);
+                self.transfers.stands(about, Stage::Done(place));
+                self.notice(Some(&about.peer), &text, false);
             }
             OfferEvent::State { about, state } => {
-                let offer = self.transfers.place(about);
-                let word = words.text(&format!("file-word-{}", state.word()), &[]);
+                self.stands(about, *state);
                 match state {
-                    OfferState::Queued | OfferState::Offered => {}
-                    OfferState::Running(_) => self.transfers.running(&offer),
-                    OfferState::Accepted => self.transfers.waiting(&offer, &word),
-                    OfferState::Waiting(pause) => {
-                        let why = words.text(&format!("file-pause-{}", pause.code()), &[]);
-                        self.transfers.waiting(&offer, &why);
+                    OfferState::Queued => {
+                        let title = files::title(words.0, about);
+                        let peer = sanitise_line(&about.peer);
+                        let number = about.number.to_string();
+                        let arguments = [
+                            ("title", title.as_str()),
+                            ("peer", &peer),
+                            ("number", &number),
+                        ];
+                        let text = words.text("tui-file-own", &arguments);
+                        self.note(&about.peer, &text);
                     }
+                    // It is in the row, as long as it lasts.
+                    OfferState::Offered
+                    | OfferState::Accepted
+                    | OfferState::Running(_)
+                    | OfferState::Waiting(_) => {}
                     // Where it is comes with what is received.
                     OfferState::Received if !about.is_own => {}
+                    // The person's own doing.
+                    OfferState::Declined if !about.is_own => self.note(&about.peer, &text),
                     OfferState::Received | OfferState::Declined | OfferState::Cancelled => {
-                        self.transfers.over(&offer, &word);
-                        self.notice(Some(&about.peer), text(), false);
+                        self.notice(Some(&about.peer), &text, false);
                     }
                     OfferState::Failed(_) => {
-                        self.transfers.over(&offer, &word);
-                        self.notice(Some(&about.peer), text(), true);
+                        self.notice(Some(&about.peer), &text, true);
                     }
                 }
             }
-            OfferEvent::Skipped { about, .. } => self.notice(Some(&about.peer), text(), true),
-            OfferEvent::Refused { .. } => {
-                let text = text().to_owned();
-                self.hint(&text, true);
+            OfferEvent::Skipped { about, .. } => self.notice(Some(&about.peer), &text, true),
+            OfferEvent::Refused { .. } => self.add_hint(&text),
+            OfferEvent::All(all) => {
+                for (about, state) in all {
+                    self.stands(about, *state);
+                }
+                if self.files_asked.pop_front() == Some(true) {
+                    self.notice(None, &text, false);
+                }
             }
-            OfferEvent::All(_) => self.notice(None, text(), false),
         }
+    }
+
+    /// The row of an offer.
+    fn stands(&mut self, about: &About, state: OfferState) {
+        let words = self.words;
+        let word = || words.text(&format!("file-word-{}", state.word()), &[]);
+        let stage = match state {
+            OfferState::Offered => Stage::Offered,
+            OfferState::Queued | OfferState::Accepted => Stage::Waiting(word()),
+            OfferState::Running(route) => Stage::Running {
+                is_relayed: route == Route::Relay,
+            },
+            OfferState::Waiting(pause) => {
+                Stage::Waiting(words.text(&format!("file-pause-{}", pause.code()), &[]))
+            }
+            // Where it is comes with what is received.
+            OfferState::Received if !about.is_own => return,
+            OfferState::Received => Stage::Done(word()),
+            OfferState::Declined | OfferState::Cancelled => Stage::Over(word()),
+            OfferState::Failed(why) => Stage::Failed(files::failure(words.0, why)),
+        };
+        self.transfers.stands(about, stage);
     }
 
     fn tell(&mut self, event: &Event) {

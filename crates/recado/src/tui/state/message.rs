@@ -30,12 +30,22 @@ pub(in crate::tui) enum Content {
     Notice {
         lines: Vec<String>,
         is_grave: bool,
+        /// What tells it from others, where it belongs to a conversation and is shown again there.
+        told: Option<Told>,
     },
     /// Who came and went, in order; and how many more before them.
     Presence {
         who: Vec<(String, bool)>,
         more: usize,
     },
+}
+
+/// A notice that stays in its conversation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::tui) struct Told {
+    pub(in crate::tui) number: u64,
+    /// Whether it was counted as something new.
+    pub(in crate::tui) is_news: bool,
 }
 
 /// A message.
@@ -109,6 +119,14 @@ impl Line {
         match &self.content {
             Content::Message(message) => Some(message),
             Content::Notice { .. } | Content::Presence { .. } => None,
+        }
+    }
+
+    /// The notice that it is, if it is one that stays.
+    pub(super) fn told(&self) -> Option<Told> {
+        match &self.content {
+            Content::Notice { told, .. } => *told,
+            Content::Message(_) | Content::Presence { .. } => None,
         }
     }
 

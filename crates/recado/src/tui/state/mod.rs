@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use ratatui::layout::Size;
 use recado_client::history::{Correspondent, Item, Question, Verification};
 use recado_client::session::VerifyError;
-use recado_client::{Command, LinkState, Receipt};
+use recado_client::{Command, FileCommand, LinkState, Receipt};
 use recado_proto::name::NameKeys;
 use recado_proto::text::sanitise_line;
 
@@ -35,7 +35,7 @@ pub(super) use clock::{Clock, Day, Moment};
 pub(super) use completion::{Completion, paths};
 pub(super) use composer::Composer;
 pub(super) use conversations::{Conversations, Entry, Person};
-pub(super) use message::{Carried, Content, Fate, Line, Message};
+pub(super) use message::{Carried, Content, Fate, Line, Message, Told};
 pub(super) use search::{Found, Search};
 pub(super) use transfers::{Stage, Transfer, Transfers};
 pub(super) use window::Window;
@@ -55,8 +55,8 @@ const MAX_TRANSFER_ROWS: usize = 4;
 /// Rows of a hint that are shown at most.
 const MAX_HINT_ROWS: usize = 6;
 
-/// Notices that wait for a conversation to be looked at.
-const MAX_WAITING_NOTICES: usize = 20;
+/// Notices of a conversation that are held.
+const MAX_NOTICES: usize = 20;
 
 /// The name under which a person is one.
 pub(super) fn fold(name: &str) -> String {
@@ -90,8 +90,10 @@ pub(super) struct State {
     pub(super) transfers: Transfers,
     /// What was entered and may not be in the database yet, with its conversation.
     entering: Vec<(Option<String>, Line)>,
-    /// What is told in conversations that are not looked at.
-    notices: BTreeMap<Option<String>, VecDeque<Line>>,
+    /// What was told in the conversations with people, case-mapped: no history has it.
+    notices: BTreeMap<String, VecDeque<Line>>,
+    /// How many there were.
+    told: u64,
     /// What the answers of the database are for, in order.
     asked: VecDeque<Purpose>,
     /// Whether each report on the link that will come was asked for by the person.
@@ -99,6 +101,8 @@ pub(super) struct State {
     link_at: Option<Instant>,
     /// Rosters that the person asked for.
     asked_who: usize,
+    /// Whether each list of offers that will come was asked for by the person.
+    files_asked: VecDeque<bool>,
     /// Where the path that is being looked up stands.
     path_from: Option<usize>,
     /// Which window the pages that were asked for belong to.
@@ -196,10 +200,12 @@ impl State {
             transfers: Transfers::default(),
             entering: Vec::new(),
             notices: BTreeMap::new(),
+            told: 0,
             asked: VecDeque::new(),
             link_asked: VecDeque::new(),
             link_at: None,
             asked_who: 0,
+            files_asked: VecDeque::new(),
             path_from: None,
             generation: 0,
             opening: (0, Vec::new()),
@@ -308,6 +314,7 @@ impl State {
         self.server = sanitise_line(server).into_owned();
         self.road = Road::Open;
         self.act(Action::Correspondents(MAX_LISTED));
+        self.ask_files(false);
         self.look_at(0);
     }
 
@@ -332,27 +339,65 @@ impl State {
         self.road = Road::Ending(count);
     }
 
+    /// Asks for the offers that are not over.
+    fn ask_files(&mut self, is_by_person: bool) {
+        self.files_asked.push_back(is_by_person);
+        self.act(Action::Files(vec![FileCommand::List]));
+    }
+
     /// Tells something in the conversation with this person, or in the one that is looked at.
     fn notice(&mut self, with: Option<&str>, text: &str, is_grave: bool) {
-        let now = self.clock.now();
+        match with {
+            Some(name) => self.tell_of(name, text, is_grave, true),
+            None => {
+                let line = self.notice_line(text, is_grave, None);
+                self.window.push(line);
+            }
+        }
+    }
+
+    /// Tells what the person has done in the conversation that it is about, where it is no news.
+    fn note(&mut self, name: &str, text: &str) {
+        self.tell_of(name, text, false, false);
+    }
+
+    fn tell_of(&mut self, name: &str, text: &str, is_grave: bool, is_news: bool) {
+        self.told += 1;
+        let number = self.told;
+        let folded = fold(name);
+        let is_open = self.conversations.is_open(Some(&folded));
+        let is_news = is_news && !is_open;
+        let line = self.notice_line(text, is_grave, Some(Told { number, is_news }));
+        if is_open {
+            self.window.push(line.clone());
+        } else {
+            let at = self.conversations.place(Some(name));
+            if is_news {
+                self.conversations.is_new(at, None, is_grave);
+            }
+        }
+        let told = self.notices.entry(folded).or_default();
+        told.push_back(line);
+        if told.len() > MAX_NOTICES {
+            told.pop_front();
+        }
+        if self.notices.len() > MAX_LISTED {
+            let entries = self.conversations.entries();
+            self.notices.retain(|folded, _| {
+                let mut people = entries.iter().filter_map(|it| it.with.as_ref());
+                people.any(|person| person.folded == *folded)
+            });
+        }
+    }
+
+    fn notice_line(&self, text: &str, is_grave: bool, told: Option<Told>) -> Line {
         let lines = text.lines().map(|line| sanitise_line(line).into_owned());
         let content = Content::Notice {
             lines: lines.collect(),
             is_grave,
+            told,
         };
-        let line = Line::new(self.clock.at(now), content);
-        let folded = with.map(fold);
-        if with.is_none() || self.conversations.is_open(folded.as_deref()) {
-            self.window.push(line);
-            return;
-        }
-        let waiting = self.notices.entry(folded).or_default();
-        waiting.push_back(line);
-        if waiting.len() > MAX_WAITING_NOTICES {
-            waiting.pop_front();
-        }
-        let at = self.conversations.place(with);
-        self.conversations.is_new(at, None, is_grave);
+        Line::new(self.clock.at(self.clock.now()), content)
     }
 
     /// Says something until the next key.
@@ -362,6 +407,17 @@ impl State {
             lines: lines.collect(),
             is_grave,
         });
+    }
+
+    /// Says one more thing that went wrong.
+    fn add_hint(&mut self, text: &str) {
+        match &mut self.hint {
+            Some(hint) if hint.is_grave && hint.lines.len() < MAX_HINT_ROWS => {
+                hint.lines
+                    .extend(text.lines().map(|line| sanitise_line(line).into_owned()));
+            }
+            _ => self.hint(text, true),
+        }
     }
 
     fn hint_of(&mut self, id: &str, arguments: &[(&str, &str)]) {
@@ -406,6 +462,7 @@ impl State {
                     let content = Content::Notice {
                         lines: vec![self.words.hole(first, last)],
                         is_grave: false,
+                        told: None,
                     };
                     lines.push(Line::new(at, content));
                 }
@@ -414,11 +471,10 @@ impl State {
         let open = self.conversations.open();
         let folded = open.with.as_ref().map(|person| person.folded.clone());
         let of_open = self.entering.iter().filter(|(with, _)| *with == folded);
-        let mut pending: Vec<_> = of_open.map(|(_, line)| line.clone()).collect();
-        if matches!(page, Page::Newest | Page::Newer) {
-            pending.extend(self.notices.remove(&folded).into_iter().flatten());
-        }
-        self.window.take_page(page, lines, pending);
+        let pending: Vec<_> = of_open.map(|(_, line)| line.clone()).collect();
+        let told = folded.as_ref().and_then(|folded| self.notices.get(folded));
+        let told = told.into_iter().flatten().cloned().collect();
+        self.window.take_page(page, lines, told, pending);
         if page == Page::Newest {
             let (count, receipts) = std::mem::take(&mut self.opening);
             self.window.mark_new(count);
@@ -502,6 +558,7 @@ impl State {
         let is_old = self
             .link_at
             .is_none_or(|at| now.saturating_duration_since(at) >= LINK_AGE);
+        self.transfers.are_seen(now);
         if is_old && self.road == Road::Open {
             self.link_at = Some(now);
             self.link_asked.push_back(false);
@@ -513,6 +570,14 @@ impl State {
     #[cfg(test)]
     pub(super) fn link_asked_for_test(&mut self) {
         self.link_asked.push_back(false);
+    }
+
+    /// What is to be said of files that are not over, when the chat ends.
+    pub(super) fn files_left(&self) -> Option<String> {
+        match self.transfers.numbers(false).len() {
+            0 => None,
+            count => Some(self.words.counted("tui-files-left", count as u64, &[])),
+        }
     }
 
     pub(super) fn own_name(&self) -> &str {

@@ -14,6 +14,8 @@ use crate::i18n::Language;
 use crate::tui::input::handle;
 use crate::tui::keys::{Heard, Key, Press};
 
+mod files;
+
 /// 2026-11-28 09:00 UTC.
 const MORNING: i64 = 1_795_856_400_000;
 

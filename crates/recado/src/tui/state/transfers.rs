@@ -5,11 +5,14 @@ use std::time::{Duration, Instant};
 use recado_client::About;
 use recado_proto::text::sanitise_line;
 
-/// Transfers that are shown at most; of those that are over, the oldest go first.
-const MAX_SHOWN: usize = 20;
+/// Transfers that are held at most; of those that are over, the oldest go first.
+const MAX_HELD: usize = 100;
 
 /// Below this time a rate says nothing.
 const LEAST_TIME: Duration = Duration::from_millis(200);
+
+/// How long what became of a file stays, once someone is there to see it.
+const SEEN_TIME: Duration = Duration::from_secs(8);
 
 /// The files.
 #[derive(Debug, Default)]
@@ -18,19 +21,23 @@ pub(in crate::tui) struct Transfers(Vec<Transfer>);
 /// A file on its way.
 #[derive(Debug)]
 pub(in crate::tui) struct Transfer {
-    /// The offer's id, as commands name it.
-    pub(in crate::tui) offer: String,
+    /// The offer's number, as commands name it.
+    pub(in crate::tui) number: u64,
     /// The other person, fit for a terminal.
     pub(in crate::tui) with: String,
-    /// The file's name, fit for a terminal.
+    /// The file's name, fit for a terminal; a folder is seen to be one.
     pub(in crate::tui) name: String,
     pub(in crate::tui) is_incoming: bool,
     pub(in crate::tui) size: u64,
+    /// What is in a folder.
+    pub(in crate::tui) entries: Option<u64>,
     pub(in crate::tui) done: u64,
     pub(in crate::tui) stage: Stage,
     /// Bytes a second.
     rate: Option<f64>,
     measured: Option<(Instant, u64)>,
+    /// Since when someone is there to see that it is over.
+    seen: Option<Instant>,
 }
 
 /// How far a file is.
@@ -40,68 +47,67 @@ pub(in crate::tui) enum Stage {
     Offered,
     /// It does not move: why, in the person's words.
     Waiting(String),
-    Running,
-    /// It is there: where, fit for a terminal.
+    Running {
+        /// Whether the server carries it.
+        is_relayed: bool,
+    },
+    /// It is there: what is to be said of that, fit for a terminal.
     Done(String),
-    /// It is over: what became of it, in the person's words.
+    /// It was not wanted, or not any more: so it is called.
     Over(String),
+    /// It cannot be done: why, in the person's words.
+    Failed(String),
 }
 
 impl Transfers {
-    /// Makes a row for an offer that has none; what commands call it.
-    pub(in crate::tui) fn place(&mut self, about: &About) -> String {
-        let offer = about.number.to_string();
-        // A folder is seen to be one.
-        let name = match about.entries {
-            Some(_) => format!("{}/", about.title),
-            None => about.title.clone(),
-        };
-        self.offered(&offer, &about.peer, &name, about.size, !about.is_own);
-        offer
-    }
-
-    /// Its contents pass.
-    pub(in crate::tui) fn running(&mut self, offer: &str) {
-        if let Some(transfer) = self.find(offer) {
-            transfer.stage = Stage::Running;
-        }
-    }
-
-    /// An offer, if it is not there yet.
-    pub(in crate::tui) fn offered(
-        &mut self,
-        offer: &str,
-        with: &str,
-        name: &str,
-        size: u64,
-        is_incoming: bool,
-    ) {
-        if self.find(offer).is_some() {
-            return;
-        }
-        if self.0.len() >= MAX_SHOWN {
-            let over = self.0.iter().position(|transfer| transfer.stage.is_over());
-            self.0.remove(over.unwrap_or(0));
-        }
-        self.0.push(Transfer {
-            offer: offer.to_owned(),
-            with: sanitise_line(with).into_owned(),
-            name: sanitise_line(name).into_owned(),
-            is_incoming,
-            size,
-            done: 0,
-            stage: Stage::Offered,
-            rate: None,
-            measured: None,
+    /// The row of an offer; it is made if there is none.
+    fn place(&mut self, about: &About) -> Option<&mut Transfer> {
+        let known = self.0.iter().position(|it| it.number == about.number);
+        let at = known.unwrap_or_else(|| {
+            if self.0.len() >= MAX_HELD {
+                let over = self.0.iter().position(|transfer| transfer.stage.is_over());
+                self.0.remove(over.unwrap_or(0));
+            }
+            let sign = if about.entries.is_some() { "/" } else { "" };
+            self.0.push(Transfer {
+                number: about.number,
+                with: sanitise_line(&about.peer).into_owned(),
+                name: format!("{}{sign}", sanitise_line(&about.title)),
+                is_incoming: !about.is_own,
+                size: about.size,
+                entries: about.entries,
+                done: 0,
+                stage: Stage::Offered,
+                rate: None,
+                measured: None,
+                seen: None,
+            });
+            self.0.len() - 1
         });
+        self.0.get_mut(at)
     }
 
-    pub(in crate::tui) fn progress(&mut self, offer: &str, done: u64, size: u64, now: Instant) {
-        let Some(transfer) = self.find(offer) else {
+    /// How far an offer is now.
+    pub(in crate::tui) fn stands(&mut self, about: &About, stage: Stage) {
+        if let Some(transfer) = self.place(about) {
+            if !matches!(stage, Stage::Running { .. }) {
+                (transfer.rate, transfer.measured) = (None, None);
+            }
+            if let Stage::Done(_) = stage {
+                transfer.done = transfer.size;
+            }
+            transfer.stage = stage;
+        }
+    }
+
+    pub(in crate::tui) fn progress(&mut self, about: &About, done: u64, now: Instant) {
+        let Some(transfer) = self.place(about) else {
             return;
         };
-        (transfer.done, transfer.size) = (done.min(size), size);
-        transfer.stage = Stage::Running;
+        transfer.done = done.min(transfer.size);
+        if !matches!(transfer.stage, Stage::Running { .. }) {
+            transfer.stage = Stage::Running { is_relayed: false };
+        }
         let Some((then, before)) = transfer.measured else {
             transfer.measured = Some((now, done));
             return;
@@ -118,43 +124,48 @@ impl Transfers {
         transfer.measured = Some((now, done));
     }
 
-    /// It does not move now: why, in the person's words.
-    pub(in crate::tui) fn waiting(&mut self, offer: &str, why: &str) {
-        if let Some(transfer) = self.find(offer) {
-            transfer.stage = Stage::Waiting(why.to_owned());
-            (transfer.rate, transfer.measured) = (None, None);
-        }
-    }
-
-    pub(in crate::tui) fn received(&mut self, offer: &str, path: &str) {
-        if let Some(transfer) = self.find(offer) {
-            transfer.done = transfer.size;
-            transfer.stage = Stage::Done(sanitise_line(path).into_owned());
-        }
-    }
-
-    pub(in crate::tui) fn over(&mut self, offer: &str, what: &str) {
-        if let Some(transfer) = self.find(offer) {
-            transfer.stage = Stage::Over(what.to_owned());
-        }
-    }
-
-    fn find(&mut self, offer: &str) -> Option<&mut Transfer> {
-        self.0.iter_mut().find(|transfer| transfer.offer == offer)
-    }
-
-    /// Those that are shown, in so many rows: what is under way, and what ended last.
-    pub(in crate::tui) fn shown(&self, rows: usize) -> Vec<&Transfer> {
+    /// Those that have room in so many rows, and how many of those under way have none: what is under way comes first,
+    /// then what ended last.
+    pub(in crate::tui) fn shown(&self, rows: usize) -> (Vec<&Transfer>, usize) {
         let of = |is_over| {
-            self.0
-                .iter()
-                .filter(move |it| it.stage.is_over() == is_over)
+            let all = self.0.iter();
+            all.filter(move |it| it.stage.is_over() == is_over)
         };
-        of(false).chain(of(true)).take(rows).collect()
+        let open = of(false).count();
+        // The last row tells of those without one.
+        let room = if open > rows {
+            rows.saturating_sub(1)
+        } else {
+            rows
+        };
+        let shown = of(false).chain(of(true).rev()).take(room).collect();
+        (shown, open.saturating_sub(room))
     }
 
     pub(in crate::tui) fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// The numbers of those that are not over; or only of those that wait for this person's answer.
+    pub(super) fn numbers(&self, are_asked: bool) -> Vec<u64> {
+        let is_meant = |it: &&Transfer| match are_asked {
+            true => it.is_incoming && it.stage == Stage::Offered,
+            false => !it.stage.is_over(),
+        };
+        let mut numbers: Vec<_> = self.0.iter().filter(is_meant).map(|it| it.number).collect();
+        numbers.sort_unstable();
+        numbers
+    }
+
+    /// Someone is there: what is over is seen, and goes once it was for a while.
+    pub(super) fn are_seen(&mut self, now: Instant) {
+        self.0.retain_mut(|transfer| {
+            if !transfer.stage.is_over() {
+                return true;
+            }
+            let since = *transfer.seen.get_or_insert(now);
+            now.saturating_duration_since(since) < SEEN_TIME
+        });
     }
 
     /// Takes what is over out of sight.
@@ -164,8 +175,8 @@ impl Transfers {
 }
 
 impl Stage {
-    fn is_over(&self) -> bool {
-        matches!(self, Self::Done(_) | Self::Over(_))
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self, Self::Done(_) | Self::Over(_) | Self::Failed(_))
     }
 }
 
@@ -179,8 +190,7 @@ impl Transfer {
 
     /// Bytes a second, once that says something.
     pub(in crate::tui) fn rate(&self) -> Option<u64> {
-        let rate = self.rate.filter(|_| self.stage == Stage::Running)?;
-        Some(rate as u64)
+        self.rate.map(|rate| rate as u64)
     }
 
     /// Seconds that it will take, at this rate.
@@ -192,28 +202,46 @@ impl Transfer {
 
 #[cfg(test)]
 mod tests {
+    use recado_proto::id::OfferId;
+
     use super::*;
+
+    fn about(number: u64, title: &str) -> About {
+        About {
+            offer: OfferId::from_bytes([0; 16]),
+            number,
+            is_own: false,
+            peer: "Bob".to_owned(),
+            title: title.to_owned(),
+            size: 10_000,
+            entries: None,
+            reference: None,
+        }
+    }
 
     #[test]
     fn a_file_is_as_far_as_its_bytes_and_as_fast_as_the_last_seconds() {
         let (mut transfers, begin) = (Transfers::default(), Instant::now());
-        transfers.offered("1", "Bob", "a\u{202e}gpj.exe", 10_000, true);
+        let file = about(1, "a\u{202e}gpj.exe");
+        transfers.stands(&file, Stage::Offered);
         let at = |seconds| begin + Duration::from_secs(seconds);
         let only = |transfers: &Transfers| {
-            let shown = transfers.shown(1);
+            let (shown, _) = transfers.shown(1);
             (shown[0].thousandths(), shown[0].rate(), shown[0].left())
         };
-        assert_eq!(transfers.shown(9)[0].name, "agpj.exe");
-        transfers.progress("1", 0, 10_000, begin);
+        assert_eq!(transfers.shown(9).0[0].name, "agpj.exe");
+        transfers.progress(&file, 0, begin);
         assert_eq!(only(&transfers), (0, None, None));
         for second in 1..=4 {
-            transfers.progress("1", second * 1000, 10_000, at(second));
+            transfers.progress(&file, second * 1000, at(second));
         }
         assert_eq!(only(&transfers), (400, Some(1000), Some(6)));
         // It stands: the rate goes down, and time does not end.
-        transfers.progress("1", 4000, 10_000, at(60));
+        transfers.progress(&file, 4000, at(60));
         assert_eq!(only(&transfers), (400, Some(0), None));
-        transfers.received("1", "/tmp/a");
+        transfers.stands(&file, Stage::Waiting("no connection".to_owned()));
+        assert_eq!(only(&transfers), (400, None, None));
+        transfers.stands(&file, Stage::Done("in /tmp/a".to_owned()));
         assert_eq!(only(&transfers), (1000, None, None));
         transfers.clear();
         assert_eq!(transfers.len(), 0);
@@ -222,18 +250,46 @@ mod tests {
     #[test]
     fn what_is_under_way_stands_first_and_the_list_is_bounded() {
         let mut transfers = Transfers::default();
-        for at in 0..MAX_SHOWN + 5 {
-            transfers.offered(&at.to_string(), "Bob", "x", 0, false);
+        for at in 0..MAX_HELD as u64 + 5 {
+            let file = about(at, "x");
+            transfers.stands(&file, Stage::Offered);
             if at % 2 == 0 {
-                transfers.over(&at.to_string(), "declined");
+                transfers.stands(&file, Stage::Over("declined".to_owned()));
             }
         }
-        assert_eq!(transfers.len(), MAX_SHOWN);
-        let shown = transfers.shown(3);
-        assert!(
-            shown
-                .iter()
-                .all(|transfer| transfer.stage == Stage::Offered)
-        );
+        assert_eq!(transfers.len(), MAX_HELD);
+        let (shown, hidden) = transfers.shown(3);
+        let numbers: Vec<_> = shown.iter().map(|it| it.number).collect();
+        assert_eq!((numbers, hidden), (vec![1, 3], 50));
+        transfers.0.retain(|it| it.number > 99);
+        let (shown, hidden) = transfers.shown(4);
+        let numbers: Vec<_> = shown.iter().map(|it| it.number).collect();
+        assert_eq!((numbers, hidden), (vec![101, 103, 104, 102], 0));
+        assert_eq!(transfers.numbers(false), [101, 103]);
+        let own = About {
+            is_own: true,
+            ..about(7, "x")
+        };
+        transfers.stands(&own, Stage::Offered);
+        assert_eq!(transfers.numbers(true), [101, 103]);
+        assert_eq!(transfers.numbers(false), [7, 101, 103]);
+    }
+
+    #[test]
+    fn what_is_over_goes_once_someone_has_seen_it() {
+        let (mut transfers, begin) = (Transfers::default(), Instant::now());
+        transfers.stands(&about(1, "x"), Stage::Failed("gone".to_owned()));
+        transfers.stands(&about(2, "y"), Stage::Offered);
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        // Nobody was there for an hour.
+        for (second, count) in [(3600, 2), (3607, 2), (3608, 1), (9000, 1)] {
+            transfers.are_seen(at(second));
+            assert_eq!(transfers.len(), count, "{second}");
+        }
+        transfers.stands(&about(2, "y"), Stage::Done("in /tmp/y".to_owned()));
+        for (second, count) in [(9001, 1), (9009, 0)] {
+            transfers.are_seen(at(second));
+            assert_eq!(transfers.len(), count, "{second}");
+        }
     }
 }

@@ -119,6 +119,9 @@ impl Window {
             known.take_over(message, words);
             return false;
         }
+        if self.is_told(&line) {
+            return false;
+        }
         let is_message = line.message().is_some();
         if self.newer != More::No {
             // It is in the database, and comes when one goes there.
@@ -197,10 +200,33 @@ impl Window {
 
     // What the database gives.
 
-    /// A page, the oldest first. `pending` are messages that may not be in the database yet.
-    pub(super) fn take_page(&mut self, page: Page, lines: Vec<Line>, pending: Vec<Line>) {
+    /// A page, the oldest first. `told` are the conversation's notices, of which those go into it that belong there by
+    /// their time; `pending` are messages that may not be in the database yet.
+    pub(super) fn take_page(
+        &mut self,
+        page: Page,
+        mut lines: Vec<Line>,
+        told: Vec<Line>,
+        pending: Vec<Line>,
+    ) {
         let is_full = lines.iter().filter(|line| line.message().is_some()).count() >= PAGE;
         let more = if is_full { More::Perhaps } else { More::No };
+        let first = lines.first().filter(|_| is_full).map(|line| line.at);
+        let last = lines.last().filter(|_| is_full).map(|line| line.at);
+        let (since, until) = match page {
+            Page::Newest => (first, None),
+            Page::UpTo => (first, lines.last().map(|line| line.at)),
+            Page::Older => (first, self.lines.front().map(|line| line.at)),
+            Page::Newer => (self.lines.back().map(|line| line.at), last),
+        };
+        for notice in told {
+            let is_within = since.is_none_or(|since| notice.at >= since)
+                && until.is_none_or(|until| notice.at <= until);
+            if is_within && (page == Page::Newest || !self.is_told(&notice)) {
+                let after = lines.iter().rposition(|line| line.at <= notice.at);
+                lines.insert(after.map_or(0, |at| at + 1), notice);
+            }
+        }
         match page {
             Page::Newest => {
                 self.older = more;
@@ -264,6 +290,7 @@ impl Window {
             self.append(line);
         }
         let known = self.keys();
+        before.retain(|line| !self.is_told(line));
         for line in before.drain(..).chain(pending) {
             match line.message().map(|message| known.get(&message.key)) {
                 Some(Some(at)) => {
@@ -285,6 +312,12 @@ impl Window {
                 }
             }
         }
+    }
+
+    /// Whether a notice is held already.
+    fn is_told(&self, line: &Line) -> bool {
+        let told = line.told();
+        told.is_some() && self.lines.iter().rev().any(|held| held.told() == told)
     }
 
     fn keys(&self) -> BTreeMap<Key, usize> {
@@ -319,10 +352,13 @@ impl Window {
         None
     }
 
-    /// Marks where what is new begins: before the last so many messages.
+    /// Marks where what is new begins: before the last so many messages and notices that are news.
     pub(super) fn mark_new(&mut self, count: usize) {
         let mut messages = self.lines.iter().rev();
-        let came = |line: &&Line| line.message().is_some_and(|message| !message.is_own);
+        let came = |line: &&Line| {
+            line.message().is_some_and(|message| !message.is_own)
+                || line.told().is_some_and(|told| told.is_news)
+        };
         self.new_from = match count {
             0 => None,
             count => messages

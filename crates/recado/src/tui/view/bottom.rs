@@ -12,6 +12,12 @@ use crate::wrap;
 /// Columns of a gauge.
 const GAUGE: usize = 16;
 
+/// The widest row of a file.
+const WIDEST: u16 = 120;
+
+/// From this width on a row of a file tells what carries it.
+const WITH_ROUTE: u16 = 100;
+
 pub(super) fn draw(canvas: &mut Canvas<'_>, state: &State, areas: &Areas) {
     transfers(canvas, state, areas.transfers);
     hint(canvas, state, areas.hint);
@@ -124,9 +130,19 @@ fn offered(canvas: &mut Canvas<'_>, completion: &Completion, area: Rect) {
 }
 
 fn transfers(canvas: &mut Canvas<'_>, state: &State, area: Rect) {
-    let shown = state.transfers.shown(usize::from(area.height));
+    // What stands at the right is not sought far away.
+    let area = Rect {
+        width: area.width.min(WIDEST),
+        ..area
+    };
+    let (shown, hidden) = state.transfers.shown(usize::from(area.height));
+    let last = u16::try_from(shown.len()).unwrap_or(u16::MAX);
     for (y, transfer) in (0..).zip(shown) {
         self::transfer(canvas, state.words, transfer, area, y);
+    }
+    if hidden > 0 {
+        let more = state.words.counted("tui-file-more", hidden as u64, &[]);
+        canvas.text(area, 1, last, &more, Role::Waiting);
     }
 }
 
@@ -136,30 +152,60 @@ fn transfer(canvas: &mut Canvas<'_>, words: Words, it: &Transfer, area: Rect, y:
         false => ("↑", "tui-file-to"),
     };
     canvas.text(area, 1, y, sign, Role::Sign);
+    let is_running = matches!(it.stage, Stage::Running { .. });
     let (right, role) = match &it.stage {
         Stage::Offered if it.is_incoming => {
-            let size = words.0.bytes(it.size);
-            let text = words.text("tui-file-offered", &[("size", &size), ("offer", &it.offer)]);
-            (text, Role::New)
+            let number = it.number.to_string();
+            let arguments = [("size", size(words, it)), ("offer", number)];
+            let arguments = arguments
+                .each_ref()
+                .map(|(name, text)| (*name, text.as_str()));
+            (words.text("tui-file-offered", &arguments), Role::New)
         }
-        Stage::Offered => (words.text("tui-file-waiting", &[]), Role::Waiting),
-        Stage::Running => (running(words, it), Role::Text),
-        Stage::Done(path) => (words.text("tui-file-done", &[("path", path)]), Role::Good),
-        Stage::Waiting(why) => (why.clone(), Role::Waiting),
+        Stage::Offered => {
+            let waiting = words.text("tui-file-waiting", &[]);
+            (format!("{} · {waiting}", size(words, it)), Role::Waiting)
+        }
+        Stage::Running { is_relayed } => {
+            let mut text = running(words, it);
+            if *is_relayed && area.width >= WITH_ROUTE {
+                text.push_str(" · ");
+                text.push_str(&words.text("tui-file-relayed", &[]));
+            }
+            (text, Role::Text)
+        }
+        Stage::Done(what) => (what.clone(), Role::Good),
+        Stage::Waiting(why) => (format!("{} · {why}", size(words, it)), Role::Waiting),
         Stage::Over(what) => (what.clone(), Role::Waiting),
+        Stage::Failed(why) => (why.clone(), Role::Bad),
     };
     let right = wrap::cut(&right, usize::from(area.width) * 2 / 3);
     let taken = canvas.put_right(area, y, &format!("{right} "), canvas.theme.style(role));
     let mut left = area.width.saturating_sub(taken + 4);
-    if it.stage == Stage::Running && usize::from(left) > GAUGE + 10 {
+    if is_running && usize::from(left) > GAUGE + 10 {
         let full = usize::try_from(it.thousandths()).unwrap_or(0) * GAUGE / 1000;
         let x = left.saturating_sub(GAUGE as u16) + 2;
         let used = canvas.text(area, x, y, &"█".repeat(full), Role::Good);
         canvas.text(area, x + used, y, &"░".repeat(GAUGE - full), Role::Faint);
         left = left.saturating_sub(GAUGE as u16 + 1);
     }
-    let what = words.text(id, &[("file", &it.name), ("name", &it.with)]);
+    let number = it.number.to_string();
+    let arguments = [
+        ("number", number.as_str()),
+        ("file", &it.name),
+        ("name", &it.with),
+    ];
+    let what = words.text(id, &arguments);
     canvas.text(area, 3, y, &wrap::cut(&what, usize::from(left)), Role::Text);
+}
+
+/// How much it is: `2 files, 5 B`.
+fn size(words: Words, it: &Transfer) -> String {
+    let size = words.0.bytes(it.size);
+    match it.entries {
+        None => size,
+        Some(entries) => words.counted("tui-file-folder", entries, &[("size", &size)]),
+    }
 }
 
 /// `63 % · 1.2 MB/s · 0:12 left`.

@@ -125,7 +125,9 @@ fn line_rows(canvas: &Canvas<'_>, state: &State, columns: Columns, at: usize) ->
             let is_marked = window.marked.as_ref() == Some(&message.key);
             message_rows(canvas, columns, line, message, is_marked, &mut rows);
         }
-        Content::Notice { lines, is_grave } => {
+        Content::Notice {
+            lines, is_grave, ..
+        } => {
             notice_rows(canvas, columns, line, lines, *is_grave, &mut rows);
         }
         Content::Presence { who, more } => {

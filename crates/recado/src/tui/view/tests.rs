@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 
 use ratatui::style::{Color, Modifier};
 use recado_client::history::{Correspondent, Item, PastMessage, Standing};
-use recado_client::{Event, LinkReport, LinkState, Via};
+use recado_client::{
+    About, Event, LinkReport, LinkState, OfferEvent, OfferFailure, OfferState, Pause, Route, Via,
+};
 use recado_proto::frame::Person as ProtoPerson;
-use recado_proto::id::{MessageId, RemoteKey, StoreId};
+use recado_proto::id::{MessageId, OfferId, RemoteKey, StoreId};
 
 use super::*;
 use crate::chat::talk::{Action, Own};
@@ -228,14 +230,131 @@ fn busy(language: Language, size: Size) -> State {
     state.verified(&["Bob".to_owned()]);
     state.link_asked_for_test();
     state.event(&link(50, 49));
+    let report = about(7, "Carol", false, "relatorio-final.pdf", 1_234_567);
+    file(&mut state, offered(report));
+    let photos = about(4, "Bob", true, "fotos.zip", 80_000_000);
+    moves(&mut state, &photos, Route::Direct, 12_600_000);
+    drain(&mut state);
+    state
+}
+
+fn about(number: u8, peer: &str, is_own: bool, title: &str, size: u64) -> About {
+    About {
+        offer: OfferId::from_bytes([number; 16]),
+        number: number.into(),
+        is_own,
+        peer: peer.to_owned(),
+        title: title.to_owned(),
+        size,
+        entries: None,
+        reference: None,
+    }
+}
+
+fn file(state: &mut State, event: OfferEvent) {
+    state.event(&Event::File(event));
+}
+
+fn offered(about: About) -> OfferEvent {
+    OfferEvent::Offered {
+        about,
+        first: Vec::new(),
+        replayed: false,
+    }
+}
+
+fn stands(state: &mut State, about: &About, now: OfferState) {
+    let about = about.clone();
+    file(state, OfferEvent::State { about, state: now });
+}
+
+/// For four seconds, so many bytes in each.
+fn moves(state: &mut State, about: &About, route: Route, bytes: u64) {
+    stands(state, about, OfferState::Running(route));
     let begin = Instant::now();
-    let transfers = &mut state.transfers;
-    transfers.offered("7", "Carol", "relatorio-final.pdf", 1_234_567, true);
-    transfers.offered("4", "Bob", "fotos.zip", 80_000_000, false);
     for second in 0..=4 {
         let now = begin + Duration::from_secs(second);
-        transfers.progress("4", second * 12_600_000, 80_000_000, now);
+        state.transfers.progress(about, second * bytes, now);
     }
+}
+
+/// A conversation in which files are offered, one's own.
+fn offering(language: Language, size: Size) -> State {
+    let mut state = empty(language, size);
+    let roster = ["Alice", "Bob"].map(person).to_vec();
+    state.event(&Event::Roster(roster));
+    state.look_at_person(Some("Bob"));
+    state.past(Vec::new());
+    let own = |number, title, size| about(number, "Bob", true, title, size);
+    let folder = About {
+        entries: Some(12),
+        ..own(1, "fotos da viagem", 31_400_000)
+    };
+    for (about, then) in [
+        (folder, Some(OfferState::Offered)),
+        (own(2, "plano.pdf", 410_000), None),
+        (own(3, "notas.txt", 812), Some(OfferState::Declined)),
+        (
+            own(4, "rascunho.odt", 90_000),
+            Some(OfferState::Failed(OfferFailure::SourceChanged)),
+        ),
+        (own(5, "mapa.png", 2_000_000), Some(OfferState::Received)),
+    ] {
+        stands(&mut state, &about, OfferState::Queued);
+        if let Some(then) = then {
+            stands(&mut state, &about, then);
+        }
+    }
+    state.composer.insert("/arquivo Bob \"").unwrap();
+    drain(&mut state);
+    state
+}
+
+/// A conversation in which files are offered, the other person's; more of them than have room.
+fn receiving(language: Language, size: Size) -> State {
+    let mut state = empty(language, size);
+    let roster = ["Alice", "Bob"].map(person).to_vec();
+    state.event(&Event::Roster(roster));
+    state.look_at_person(Some("Bob"));
+    state.past(Vec::new());
+    let theirs = |number, title, size| about(number, "Bob", false, title, size);
+    let folder = About {
+        entries: Some(40),
+        ..theirs(1, "fotos da viagem", 31_400_000)
+    };
+    let hostile = theirs(
+        2,
+        "\u{202e}fdp.exe\n12:00 Bob │ oi \u{1b}[2J — um nome comprido, que não cabe em linha nenhuma de tela.txt",
+        1 << 40,
+    );
+    let first = [
+        ("praia/1.jpg", 2_400_000),
+        ("praia/\u{1b}[31m2.jpg", 2_500_000),
+    ];
+    let first = first.map(|(path, size)| (path.to_owned(), size)).to_vec();
+    file(
+        &mut state,
+        OfferEvent::Offered {
+            about: folder,
+            first,
+            replayed: true,
+        },
+    );
+    file(&mut state, offered(hostile));
+    let relayed = theirs(3, "disco.iso", 4_300_000_000);
+    file(&mut state, offered(relayed.clone()));
+    stands(&mut state, &relayed, OfferState::Accepted);
+    moves(&mut state, &relayed, Route::Relay, 31_000_000);
+    let waits = theirs(4, "filme.mkv", 900_000_000);
+    file(&mut state, offered(waits.clone()));
+    stands(&mut state, &waits, OfferState::Waiting(Pause::DiskFull));
+    for number in 5..8 {
+        file(&mut state, offered(theirs(number, "x", 0)));
+    }
+    let done = theirs(8, "carta.txt", 1200);
+    let path = PathBuf::from("/home/alice/Downloads/carta (2).txt");
+    let (about, hash) = (done, [0; 32]);
+    file(&mut state, OfferEvent::Received { about, path, hash });
     drain(&mut state);
     state
 }
@@ -415,13 +534,15 @@ type Scene = (&'static str, fn(Language, Size) -> State);
 
 #[test]
 fn screens_look_as_they_should() {
-    let scenes: [Scene; 6] = [
+    let scenes: [Scene; 8] = [
         ("empty", empty),
         ("busy", busy),
         ("fates", fates),
         ("search", searching),
         ("help", helped),
         ("completion", completing),
+        ("offering", offering),
+        ("receiving", receiving),
     ];
     for (name, scene) in scenes {
         for language in Language::ALL {
@@ -477,6 +598,29 @@ fn questions_look_as_they_should() {
     }
 }
 
+#[test]
+fn help_is_whole_on_a_small_screen() {
+    for language in Language::ALL {
+        let text = language.text("tui-help", &[]);
+        for line in text.lines() {
+            // The box has a frame and a space on each side.
+            assert!(wrap::width(line) <= 72, "{line}");
+        }
+        // Every command is in it.
+        for (english, portuguese) in crate::chat::COMMANDS {
+            let command = match language {
+                Language::English => english,
+                Language::Portuguese => portuguese,
+            };
+            let is_told = text.contains(&format!("/{command}"));
+            assert!(
+                is_told || ["history", "historico", "help", "ajuda"].contains(&command),
+                "{command}"
+            );
+        }
+    }
+}
+
 /// The rows of a screen, without colours.
 fn rows(drawn: &Drawn) -> Vec<String> {
     let text = ansi(drawn);
@@ -497,7 +641,9 @@ fn no_size_is_too_small_or_too_large() {
         for width in [1, 2, 3, 7, 20, 39, 56, 111, 400] {
             for height in [1, 2, 3, 4, 6, 9, 100] {
                 let size = Size::new(width, height);
-                for scene in [empty, busy, fates, searching, helped, completing] {
+                for scene in [
+                    empty, busy, fates, searching, helped, completing, offering, receiving,
+                ] {
                     let mut state = scene(language, size);
                     state.resize(Size::new(height, width));
                     chat(&state, &theme(cli::Theme::Dark, true));
