@@ -132,3 +132,23 @@ fn the_log_is_emptied_a_while_after_something_was_written() {
     pair.small.database.checkpoint().unwrap();
     assert_eq!(fs::metadata(&log).unwrap().len(), 0);
 }
+
+#[test]
+fn the_log_is_emptied_once_no_other_process_reads_it() {
+    let mut pair = Pair::begun();
+    talk(&mut pair);
+    let database = pair.small.folder.path().join(database::FILE);
+    let log = pair.small.folder.path().join("history.db-wal");
+    let reader = rusqlite::Connection::open(database).unwrap();
+    reader
+        .execute_batch("BEGIN; SELECT count(*) FROM message;")
+        .unwrap();
+    assert!(!pair.small.database.empty_log().unwrap());
+    assert!(fs::metadata(&log).unwrap().len() > 0);
+    reader.execute_batch("COMMIT").unwrap();
+    // It is not forgotten, though nothing was written since.
+    pair.small.database.is_old_now();
+    pair.small.database.checkpoint().unwrap();
+    assert_eq!(fs::metadata(&log).unwrap().len(), 0);
+    assert!(pair.small.database.empty_log().unwrap());
+}
