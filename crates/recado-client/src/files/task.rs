@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use recado_engine::Failure;
 use recado_engine::files::{
@@ -18,7 +18,6 @@ use recado_proto::id::{MessageId, OfferId, RemoteKey};
 use recado_proto::name::NameKeys;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval};
 
 use super::FilesConfig;
 use super::channel::Channel;
@@ -33,9 +32,6 @@ use crate::system;
 
 /// Transfers that go on at a time, in each direction; others wait for their turn.
 const AT_A_TIME: usize = 4;
-
-/// How often the database is asked for what other processes have written.
-const LOOK_TIME: Duration = Duration::from_millis(100);
 
 /// What the task is told.
 pub(crate) enum Input {
@@ -56,6 +52,8 @@ pub(crate) enum Input {
     Frame(ServerFrame),
     /// There is a connection with the server, or none.
     Server(bool),
+    /// Something was written into the database elsewhere.
+    Look,
     /// Nobody wants anything any more.
     Close,
 }
@@ -171,8 +169,6 @@ pub(crate) async fn run(setup: Setup) {
         told: BTreeSet::new(),
         addresses: Vec::new(),
     };
-    let mut look = interval(LOOK_TIME);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut outcome = task.take_entered(entered).await;
     if outcome.is_ok() {
         outcome = task.accept_welcome().await;
@@ -188,7 +184,6 @@ pub(crate) async fn run(setup: Setup) {
                 let _ = task.outputs.send(Output::Ask(request));
             }
             Some((offer, channel)) = task.arrivals.recv() => task.arrive(offer, channel),
-            _ = look.tick() => outcome = task.look().await,
         }
     }
     // Whoever waits for something to be written down waits no longer: the next process finds it in its place.
@@ -231,6 +226,7 @@ impl Task {
                 }
                 self.tell_presence();
             }
+            Input::Look => self.look().await?,
             Input::Close => {}
         }
         self.flush().await
@@ -342,11 +338,7 @@ impl Task {
 
     /// Looks for what other processes have written.
     async fn look(&mut self) -> Outcome {
-        let seen = match self.database.try_lock() {
-            // Looks into memory that processes share: nobody waits for that.
-            Ok(database) => database.others()?,
-            Err(_) => return Ok(()),
-        };
+        let seen = self.with_database(|database| database.others()).await?;
         if self.seen == Some(seen) {
             return Ok(());
         }

@@ -286,6 +286,9 @@ impl Task {
         self.entering = self.entering.saturating_sub(entered.len());
         self.recording = self.recording.saturating_sub(recorded);
         self.feeding.more |= others || !entered.is_empty();
+        if let (true, Some(files)) = (others, &self.files) {
+            files.tell(Input::Look);
+        }
         match error {
             None => {}
             Some(HistoryError::Full { path }) => {
