@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::signals::{Signal, SignalKind, signal};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use recado_client::files::{FilesConfig, prepare_offer};
-use recado_client::history::{Database, HistoryError};
+use recado_client::history::{Database, HistoryError, Standing};
 use recado_client::home::Home;
 use recado_client::identity::Identity;
 use recado_client::session::{
@@ -18,7 +18,7 @@ use recado_client::trust::Trusted;
 use recado_client::{
     About, Event, FileCommand, OfferEvent, OfferRecord, OfferStanding, OfferState, Refusal, Which,
 };
-use recado_proto::id::OfferId;
+use recado_proto::id::{MessageId, OfferId};
 use recado_proto::name::Name;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -263,6 +263,15 @@ impl Sending<'_> {
             }
             let state = match view.standing {
                 None => OfferState::Queued,
+                // Taken up; the other side has it once the message is delivered that says so.
+                Some(OfferStanding::Offered) => {
+                    let id = MessageId::from_bytes(*offer.as_bytes());
+                    let said = self.database.entered(id)?;
+                    match said.is_some_and(|said| said.standing == Standing::Delivered) {
+                        true => OfferState::Offered,
+                        false => OfferState::Queued,
+                    }
+                }
                 Some(standing) => OfferState::from(standing),
             };
             // Running and waiting are not written down.

@@ -149,6 +149,13 @@ impl Ledger {
             Some("queued") => Promise::Queued,
             Some("stored") => Promise::Stored,
             Some("delivered") => Promise::Delivered,
+            // Sealed four times, for databases that go back and forth: that it failed is told, as it is promised.
+            Some("failed") if event["code"] == "unreadable" && self.is_restored(&message) => {
+                self.note(format!(
+                    "{reference} could not be read, however often it was sealed"
+                ));
+                return self.excuse([message]);
+            }
             _ => return self.broken(format!("failed: {event}")),
         };
         let what = format!("{} to {} {promise:?}", message.from, message.to);
@@ -229,6 +236,11 @@ impl Ledger {
         let unseen = to.filter(|message| !self.arrived.contains(message));
         self.excused.extend(unseen.cloned());
         self.restored.insert(person.to_owned());
+    }
+
+    /// Whether one of the two went on with an older copy of their database.
+    fn is_restored(&self, message: &Message) -> bool {
+        self.restored.contains(&message.from) || self.restored.contains(&message.to)
     }
 
     /// These may be lost.
